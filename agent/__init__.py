@@ -1,0 +1,1 @@
+"""On a node: plan and attachments to links, routes and nftables; answers the CNI plugin."""

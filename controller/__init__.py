@@ -1,0 +1,1 @@
+"""Watches Git and the cluster, compiles, publishes plans and statuses."""
