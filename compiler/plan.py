@@ -53,6 +53,7 @@ class NetworkPlan:
     zone: int
     """Conntrack zone: the smallest network number of its routing domain."""
     egress: Egress
+    subnets: tuple[Prefix, ...]
     blocks: tuple[Block, ...]
     """Every block of the network, this node's own among them, by node then prefix."""
     peers: tuple[NetworkNumber, ...]
