@@ -29,6 +29,10 @@ class Entry:
     """What to do, as one sentence without its full stop."""
 
 
+_RED = "apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwork\nmetadata: {name: red, namespace: team-a}\n"
+_CLUSTER = "apiVersion: atoll.dev/v1alpha1\nkind: ClusterConfig\nmetadata: {name: cluster}\n"
+_SUBNET = "apiVersion: core.contrail.juniper.net/v3\nkind: Subnet\nmetadata: {name: s1, namespace: team-a}\n"
+
 _ENTRIES: dict[str, Entry] = {
     # --- 1xx: text and YAML -------------------------------------------------------------------
     "ATL101": Entry(
@@ -41,15 +45,19 @@ _ENTRIES: dict[str, Entry] = {
     "ATL102": Entry(
         title="Not UTF-8",
         severity=ERROR,
-        explanation="Declarations are UTF-8 text; a byte-order mark is accepted. The place is the first byte "
-        "that is not.",
+        explanation=(
+            "Declarations are UTF-8 text; a byte-order mark is accepted. The place is the first byte "
+            "that is not."
+        ),
         example="# a file saved as Latin-1 or UTF-16",
         remedy="Save the file as UTF-8",
     ),
     "ATL103": Entry(
         title="Control character",
         severity=ERROR,
-        explanation="YAML allows no control characters but tab and line ends; NUL bytes are refused as well.",
+        explanation=(
+            "YAML allows no control characters but tab and line ends; NUL bytes are refused as well."
+        ),
         example="# a file with a NUL byte",
         remedy="Remove the character",
     ),
@@ -70,8 +78,10 @@ _ENTRIES: dict[str, Entry] = {
     "ATL106": Entry(
         title="Anchor or alias",
         severity=ERROR,
-        explanation="Anchors (`&x`) and aliases (`*x`) are refused: a few nested ones expand without bound, and "
-        "a reviewer cannot read the value where it stands.",
+        explanation=(
+            "Anchors (`&x`) and aliases (`*x`) are refused: a few nested ones expand without bound, and"
+            " a reviewer cannot read the value where it stands."
+        ),
         example="metadata: &meta\n  name: red\nother: *meta",
         remedy="Write the value out; quote it if it is text that begins with & or *",
     ),
@@ -113,8 +123,10 @@ _ENTRIES: dict[str, Entry] = {
     "ATL112": Entry(
         title="Key is not text",
         severity=ERROR,
-        explanation="Keys are text. YAML reads an unquoted `1`, `true` or `null` as something else, and a list "
-        "or mapping can be a key too; none of them is one here.",
+        explanation=(
+            "Keys are text. YAML reads an unquoted `1`, `true` or `null` as something else, and a list "
+            "or mapping can be a key too; none of them is one here."
+        ),
         example="metadata:\n  labels:\n    1: first",
         remedy="Put the key in quotes",
     ),
@@ -135,7 +147,9 @@ _ENTRIES: dict[str, Entry] = {
     "ATL115": Entry(
         title="Repository too large",
         severity=ERROR,
-        explanation="A repository may hold at most 10,000 declaration files and 64 MiB of them. Nothing was read.",
+        explanation=(
+            "A repository may hold at most 10,000 declaration files and 64 MiB of them. Nothing was read."
+        ),
         example="# 10,001 files",
         remedy="Split the repository, or move what declares nothing into a hidden directory",
     ),
@@ -149,8 +163,10 @@ _ENTRIES: dict[str, Entry] = {
     "ATL117": Entry(
         title="Unusable path",
         severity=ERROR,
-        explanation="Paths are relative, printable and normalised: no `..`, no empty part, no backslash, no "
-        "control character, at most 500 characters.",
+        explanation=(
+            "Paths are relative, printable and normalised: no `..`, no empty part, no backslash, no "
+            "control character, at most 500 characters."
+        ),
         example="# a file named ../other/networks.yaml",
         remedy="Rename the file",
     ),
@@ -158,16 +174,22 @@ _ENTRIES: dict[str, Entry] = {
     "ATL201": Entry(
         title="apiVersion or kind missing",
         severity=ERROR,
-        explanation="The document looks like a declaration, but does not say what it is. Documents without any "
-        "of `apiVersion`, `kind`, `metadata` and `spec` are not declarations and are left alone.",
-        example="kind: VirtualNetwork\nmetadata: {name: red, namespace: team-a}\nspec: {subnets: [10.1.0.0/24]}",
+        explanation=(
+            "The document looks like a declaration, but does not say what it is. Documents without any "
+            "of `apiVersion`, `kind`, `metadata` and `spec` are not declarations and are left alone."
+        ),
+        example=(
+            "kind: VirtualNetwork\nmetadata: {name: red, namespace: team-a}\nspec: {subnets: [10.1.0.0/24]}"
+        ),
         remedy="Add `apiVersion: atoll.dev/v1alpha1` and the kind",
     ),
     "ATL202": Entry(
         title="Unknown version",
         severity=ERROR,
-        explanation="The group is ours, the version is not one that this release reads: `atoll.dev/v1alpha1`; "
-        "`core.contrail.juniper.net/v1alpha1`, `v1`, `v2` and `v3`.",
+        explanation=(
+            "The group is ours, the version is not one that this release reads: `atoll.dev/v1alpha1`; "
+            "`core.contrail.juniper.net/v1alpha1`, `v1`, `v2` and `v3`."
+        ),
         example="apiVersion: atoll.dev/v9\nkind: VirtualNetwork\nmetadata: {name: red, namespace: team-a}",
         remedy="Use a version that this release reads",
     ),
@@ -175,118 +197,150 @@ _ENTRIES: dict[str, Entry] = {
         title="Unknown kind",
         severity=ERROR,
         explanation="`atoll.dev` has the kinds VirtualNetwork, VirtualNetworkRouter and ClusterConfig.",
-        example="apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwrok\nmetadata: {name: red, namespace: team-a}",
+        example=(
+            "apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwrok\nmetadata: {name: red, namespace: team-a}"
+        ),
         remedy="Use one of these kinds",
     ),
     "ATL204": Entry(
         title="Looks like a misspelt declaration",
         severity=WARNING,
-        explanation="Objects of other API groups are left alone. This one was too, although its apiVersion or "
-        "kind differs only a little from one of ours.",
-        example="apiVersion: atol.dev/v1alpha1\nkind: VirtualNetwork\nmetadata: {name: red, namespace: team-a}",
+        explanation=(
+            "Objects of other API groups are left alone. This one was too, although its apiVersion or "
+            "kind differs only a little from one of ours."
+        ),
+        example=(
+            "apiVersion: atol.dev/v1alpha1\nkind: VirtualNetwork\nmetadata: {name: red, namespace: team-a}"
+        ),
         remedy="Correct the spelling if a declaration was meant; else nothing is to be done",
     ),
     "ATL205": Entry(
         title="Unknown field",
         severity=ERROR,
-        explanation="The object has no such field. Fields are never ignored: a misspelt one would change what "
-        "may talk.",
-        example="apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwork\nmetadata: {name: red, namespace: team-a}\n"
-        "spec: {subnet: [10.1.0.0/24]}",
+        explanation=(
+            "The object has no such field. Fields are never ignored: a misspelt one would change what "
+            "may talk."
+        ),
+        example=_RED + "spec: {subnet: [10.1.0.0/24]}",
         remedy="Correct the spelling or remove the field",
     ),
     "ATL206": Entry(
         title="Field missing",
         severity=ERROR,
         explanation="A field without a default is absent. The place is the object that lacks it.",
-        example="apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwork\nmetadata: {name: red, namespace: team-a}\n"
-        "spec: {egress: none}",
+        example=_RED + "spec: {egress: none}",
         remedy="Add the field",
     ),
     "ATL207": Entry(
         title="Wrong type",
         severity=ERROR,
         explanation="Text, number, list or mapping was expected, and something else is there.",
-        example="apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwork\nmetadata: {name: red, namespace: team-a}\n"
-        "spec: {subnets: 10.1.0.0/24}",
+        example=_RED + "spec: {subnets: 10.1.0.0/24}",
         remedy="Write the value in the type expected",
     ),
     "ATL208": Entry(
         title="Value not among the choices",
         severity=ERROR,
         explanation="The field takes one of a few values.",
-        example="apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwork\nmetadata: {name: red, namespace: team-a}\n"
-        "spec: {subnets: [10.1.0.0/24], egress: nat}",
+        example=_RED + "spec: {subnets: [10.1.0.0/24], egress: nat}",
         remedy="Use one of the values listed",
     ),
     "ATL209": Entry(
         title="Value or length out of bounds",
         severity=ERROR,
         explanation="A number, the length of a text or the number of entries is outside its bounds.",
-        example="apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwork\nmetadata: {name: red, namespace: team-a}\n"
-        "spec: {subnets: []}",
+        example=_RED + "spec: {subnets: []}",
         remedy="Choose a value within the bounds",
     ),
     "ATL210": Entry(
         title="Entry listed twice",
         severity=ERROR,
         explanation="A list whose entries must differ has the same one twice.",
-        example="apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwork\nmetadata: {name: red, namespace: team-a}\n"
-        "spec: {subnets: [10.1.0.0/24], infrastructure: {services: [dns, dns]}}",
+        example=_RED + "spec: {subnets: [10.1.0.0/24], infrastructure: {services: [dns, dns]}}",
         remedy="Remove one of the two",
     ),
     "ATL211": Entry(
         title="Not a name",
         severity=ERROR,
-        explanation="Names follow RFC 1123, as Kubernetes checks them: lower case letters, digits, `-`, and `.` "
-        "between parts, beginning and ending with a letter or digit. Namespaces and Services have no `.`. "
-        "At most 63 characters, so that `namespace/name` fits into the kernel's alternative interface names.",
-        example="apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwork\nmetadata: {name: Red, namespace: team-a}\n"
-        "spec: {subnets: [10.1.0.0/24]}",
+        explanation=(
+            "Names follow RFC 1123, as Kubernetes checks them: lower case letters, digits, `-`, and `.`"
+            " between parts, beginning and ending with a letter or digit. Namespaces and Services have "
+            "no `.`. At most 63 characters, so that `namespace/name` fits into the kernel's alternative"
+            " interface names."
+        ),
+        example=(
+            "apiVersion: atoll.dev/v1alpha1\n"
+            "kind: VirtualNetwork\n"
+            "metadata: {name: Red, namespace: team-a}\n"
+            "spec: {subnets: [10.1.0.0/24]}"
+        ),
         remedy="Rename it",
     ),
     "ATL212": Entry(
         title="Namespace missing or not wanted",
         severity=ERROR,
-        explanation="Networks and routers belong to a namespace, which the file says itself: nothing is implied "
-        "by a directory or a kubectl context. ClusterConfig has none.",
-        example="apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwork\nmetadata: {name: red}\n"
-        "spec: {subnets: [10.1.0.0/24]}",
+        explanation=(
+            "Networks and routers belong to a namespace, which the file says itself: nothing is implied"
+            " by a directory or a kubectl context. ClusterConfig has none."
+        ),
+        example=(
+            "apiVersion: atoll.dev/v1alpha1\n"
+            "kind: VirtualNetwork\n"
+            "metadata: {name: red}\n"
+            "spec: {subnets: [10.1.0.0/24]}"
+        ),
         remedy="Add `metadata.namespace`",
     ),
     "ATL213": Entry(
         title="Not a label",
         severity=ERROR,
-        explanation="Label keys are `name` or `prefix/name`: the name has at most 63 letters, digits, `-`, `_` "
-        "and `.`, the prefix is a DNS name. Values are empty or like names.",
-        example="apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwork\n"
-        "metadata: {name: red, namespace: team-a, labels: {tier: front end}}\nspec: {subnets: [10.1.0.0/24]}",
+        explanation=(
+            "Label keys are `name` or `prefix/name`: the name has at most 63 letters, digits, `-`, `_` "
+            "and `.`, the prefix is a DNS name. Values are empty or like names."
+        ),
+        example=(
+            "apiVersion: atoll.dev/v1alpha1\n"
+            "kind: VirtualNetwork\n"
+            "metadata: {name: red, namespace: team-a, labels: {tier: front end}}\n"
+            "spec: {subnets: [10.1.0.0/24]}"
+        ),
         remedy="Correct the label",
     ),
     "ATL214": Entry(
         title="Selector expression is contradictory",
         severity=ERROR,
         explanation="`In` and `NotIn` need `values`; `Exists` and `DoesNotExist` have none.",
-        example="apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwork\nmetadata: {name: red, namespace: team-a}\n"
-        "spec:\n  subnets: [10.1.0.0/24]\n  allowedNamespaces:\n    matchExpressions:\n"
-        "      - {key: team, operator: In}",
+        example=(
+            _RED + "spec:\n"
+            "  subnets: [10.1.0.0/24]\n"
+            "  allowedNamespaces:\n"
+            "    matchExpressions:\n"
+            "      - {key: team, operator: In}"
+        ),
         remedy="Add values, or change the operator",
     ),
     "ATL215": Entry(
         title="Two objects with one name",
         severity=ERROR,
-        explanation="Kind, namespace and name identify an object. Compatibility manifests share the names of "
-        "ours.",
-        example="apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwork\nmetadata: {name: red, namespace: team-a}\n"
-        "spec: {subnets: [10.1.0.0/24]}\n---\n"
-        "apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwork\nmetadata: {name: red, namespace: team-a}\n"
-        "spec: {subnets: [10.2.0.0/24]}",
+        explanation=(
+            "Kind, namespace and name identify an object. Compatibility manifests share the names of ours."
+        ),
+        example=(
+            _RED + "spec: {subnets: [10.1.0.0/24]}\n"
+            "---\n"
+            "apiVersion: atoll.dev/v1alpha1\n"
+            "kind: VirtualNetwork\n"
+            "metadata: {name: red, namespace: team-a}\n"
+            "spec: {subnets: [10.2.0.0/24]}"
+        ),
         remedy="Rename or remove one of the two",
     ),
     "ATL216": Entry(
         title="No ClusterConfig",
         severity=ERROR,
-        explanation="One file must hold the ClusterConfig: without the cluster's ranges nothing can be checked.",
+        explanation=(
+            "One file must hold the ClusterConfig: without the cluster's ranges nothing can be checked."
+        ),
         example="# a repository without a ClusterConfig",
         remedy="Add a file with a ClusterConfig; docs/reference/declarations.md has one to copy",
     ),
@@ -294,44 +348,62 @@ _ENTRIES: dict[str, Entry] = {
         title="More than one ClusterConfig",
         severity=ERROR,
         explanation="A repository describes one cluster.",
-        example="apiVersion: atoll.dev/v1alpha1\nkind: ClusterConfig\nmetadata: {name: second}\n"
-        "spec: {podRanges: [10.8.0.0/16], serviceRanges: [10.9.0.0/16], nodeRanges: [192.0.2.0/24]}",
+        example=(
+            "apiVersion: atoll.dev/v1alpha1\n"
+            "kind: ClusterConfig\n"
+            "metadata: {name: second}\n"
+            "spec: {podRanges: [10.8.0.0/16], serviceRanges: [10.9.0.0/16], nodeRanges: [192.0.2.0/24]}"
+        ),
         remedy="Keep one",
     ),
     "ATL218": Entry(
         title="Fields need each other",
         severity=ERROR,
-        explanation="One field has a meaning only together with another: `addresses` of a piece of "
-        "infrastructure with their `ports`, `number` ranges with the bits of a VNI.",
-        example="apiVersion: atoll.dev/v1alpha1\nkind: ClusterConfig\nmetadata: {name: cluster}\n"
-        "spec:\n  podRanges: [10.8.0.0/16]\n  serviceRanges: [10.9.0.0/16]\n  nodeRanges: [192.0.2.0/24]\n"
-        "  dns: {addresses: [192.0.2.53]}",
+        explanation=(
+            "One field has a meaning only together with another: `addresses` of a piece of "
+            "infrastructure with their `ports`, `number` ranges with the bits of a VNI."
+        ),
+        example=(
+            _CLUSTER + "spec:\n"
+            "  podRanges: [10.8.0.0/16]\n"
+            "  serviceRanges: [10.9.0.0/16]\n"
+            "  nodeRanges: [192.0.2.0/24]\n"
+            "  dns: {addresses: [192.0.2.53]}"
+        ),
         remedy="Add the other field, or remove this one",
     ),
     "ATL219": Entry(
         title="Confirmed deletion has no effect",
         severity=WARNING,
         explanation="`confirmDeletionOf` names a network that this commit still declares.",
-        example="apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwork\nmetadata: {name: red, namespace: team-a}\n"
-        "spec: {subnets: [10.1.0.0/24]}\n# with confirmDeletionOf: [team-a/red] in the ClusterConfig",
+        example=(
+            _RED + "spec: {subnets: [10.1.0.0/24]}\n"
+            "# with confirmDeletionOf: [team-a/red] in the ClusterConfig"
+        ),
         remedy="Remove the network or the entry",
     ),
     "ATL221": Entry(
         title="Compatibility field without a meaning",
         severity=WARNING,
-        explanation="A field of a `core.contrail.juniper.net` manifest has no counterpart here, or its value asks "
-        "for what Atoll does not do. The rest of the object is used.",
-        example="apiVersion: core.contrail.juniper.net/v3\nkind: Subnet\nmetadata: {name: s1, namespace: team-a}\n"
-        "spec: {cidr: 10.1.0.0/24, defaultGateway: 10.1.0.1}",
+        explanation=(
+            "A field of a `core.contrail.juniper.net` manifest has no counterpart here, or its value "
+            "asks for what Atoll does not do. The rest of the object is used."
+        ),
+        example=_SUBNET + "spec: {cidr: 10.1.0.0/24, defaultGateway: 10.1.0.1}",
         remedy="Remove the field once the manifest is no longer used elsewhere",
     ),
     "ATL222": Entry(
         title="Compatibility kind without a meaning",
         severity=WARNING,
-        explanation="Of `core.contrail.juniper.net`, VirtualNetwork, Subnet and VirtualNetworkRouter are read. "
-        "Objects of its other kinds are left alone.",
-        example="apiVersion: core.contrail.juniper.net/v3\nkind: RouteTable\n"
-        "metadata: {name: routes, namespace: team-a}",
+        explanation=(
+            "Of `core.contrail.juniper.net`, VirtualNetwork, Subnet and VirtualNetworkRouter are read. "
+            "Objects of its other kinds are left alone."
+        ),
+        example=(
+            "apiVersion: core.contrail.juniper.net/v3\n"
+            "kind: RouteTable\n"
+            "metadata: {name: routes, namespace: team-a}"
+        ),
         remedy="Remove the object once it is no longer used elsewhere",
     ),
     # --- 3xx: references, selection, membership -------------------------------------------------
@@ -339,107 +411,127 @@ _ENTRIES: dict[str, Entry] = {
         title="Reference to a Subnet that is not there",
         severity=ERROR,
         explanation="A `v4SubnetReference` or `v6SubnetReference` names no Subnet of this commit.",
-        example="apiVersion: core.contrail.juniper.net/v3\nkind: VirtualNetwork\n"
-        "metadata: {name: red, namespace: team-a}\nspec: {v4SubnetReference: {name: missing}}",
+        example=(
+            "apiVersion: core.contrail.juniper.net/v3\n"
+            "kind: VirtualNetwork\n"
+            "metadata: {name: red, namespace: team-a}\n"
+            "spec: {v4SubnetReference: {name: missing}}"
+        ),
         remedy="Add the Subnet, or correct the reference",
     ),
     "ATL302": Entry(
         title="Subnet that nothing references",
         severity=WARNING,
-        explanation="A `core.contrail.juniper.net` Subnet has an effect only through a network that references "
-        "it.",
-        example="apiVersion: core.contrail.juniper.net/v3\nkind: Subnet\nmetadata: {name: s1, namespace: team-a}\n"
-        "spec: {cidr: 10.1.0.0/24}",
+        explanation=(
+            "A `core.contrail.juniper.net` Subnet has an effect only through a network that references it."
+        ),
+        example=_SUBNET + "spec: {cidr: 10.1.0.0/24}",
         remedy="Reference it from a VirtualNetwork, or remove it",
     ),
     "ATL303": Entry(
         title="Reference to a Subnet of the other family",
         severity=ERROR,
         explanation="`v4SubnetReference` needs an IPv4 Subnet, `v6SubnetReference` an IPv6 one.",
-        example="apiVersion: core.contrail.juniper.net/v3\nkind: Subnet\nmetadata: {name: s1, namespace: team-a}\n"
-        "spec: {cidr: 'fd00:1::/64'}\n---\n"
-        "apiVersion: core.contrail.juniper.net/v3\nkind: VirtualNetwork\n"
-        "metadata: {name: red, namespace: team-a}\nspec: {v4SubnetReference: {name: s1}}",
+        example=(
+            _SUBNET + "spec: {cidr: 'fd00:1::/64'}\n"
+            "---\n"
+            "apiVersion: core.contrail.juniper.net/v3\n"
+            "kind: VirtualNetwork\n"
+            "metadata: {name: red, namespace: team-a}\n"
+            "spec: {v4SubnetReference: {name: s1}}"
+        ),
         remedy="Use the other field, or another Subnet",
     ),
     # --- 4xx: addresses and overlap -------------------------------------------------------------
     "ATL401": Entry(
         title="Not an address or range",
         severity=ERROR,
-        explanation="Ranges are written as CIDR, `10.1.0.0/24` or `fd00:1::/64`; addresses without a length, "
-        "`10.1.0.1`. Leading zeros, zones and IPv4-mapped IPv6 are refused.",
-        example="apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwork\nmetadata: {name: red, namespace: team-a}\n"
-        "spec: {subnets: [10.1.0/24]}",
+        explanation=(
+            "Ranges are written as CIDR, `10.1.0.0/24` or `fd00:1::/64`; addresses without a length, "
+            "`10.1.0.1`. Leading zeros, zones and IPv4-mapped IPv6 are refused."
+        ),
+        example=_RED + "spec: {subnets: [10.1.0/24]}",
         remedy="Write it as CIDR",
     ),
     "ATL402": Entry(
         title="Bits beyond the prefix length",
         severity=ERROR,
-        explanation="The address has bits set that its prefix length says are free: either the address or the "
-        "length is not what was meant.",
-        example="apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwork\nmetadata: {name: red, namespace: team-a}\n"
-        "spec: {subnets: [10.1.0.5/24]}",
+        explanation=(
+            "The address has bits set that its prefix length says are free: either the address or the "
+            "length is not what was meant."
+        ),
+        example=_RED + "spec: {subnets: [10.1.0.5/24]}",
         remedy="Write the first address of the range",
     ),
     "ATL403": Entry(
         title="Prefix length out of bounds",
         severity=ERROR,
         explanation="Subnets of networks have 8 to 30 bits in IPv4 and 48 to 124 in IPv6.",
-        example="apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwork\nmetadata: {name: red, namespace: team-a}\n"
-        "spec: {subnets: [10.1.0.0/31]}",
+        example=_RED + "spec: {subnets: [10.1.0.0/31]}",
         remedy="Choose a length within the bounds",
     ),
     "ATL404": Entry(
         title="Reserved addresses",
         severity=ERROR,
-        explanation="Unspecified, loopback, link-local, multicast and reserved addresses have meanings of their "
-        "own on every Linux host.",
-        example="apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwork\nmetadata: {name: red, namespace: team-a}\n"
-        "spec: {subnets: [169.254.0.0/24]}",
+        explanation=(
+            "Unspecified, loopback, link-local, multicast and reserved addresses have meanings of their"
+            " own on every Linux host."
+        ),
+        example=_RED + "spec: {subnets: [169.254.0.0/24]}",
         remedy="Choose another range, such as one of 10.0.0.0/8 or of fd00::/8",
     ),
     "ATL405": Entry(
         title="Subnets of one network overlap",
         severity=ERROR,
         explanation="An address of a network belongs to one of its subnets.",
-        example="apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwork\nmetadata: {name: red, namespace: team-a}\n"
-        "spec: {subnets: [10.1.0.0/24, 10.1.0.128/25]}",
+        example=_RED + "spec: {subnets: [10.1.0.0/24, 10.1.0.128/25]}",
         remedy="Make them disjoint, or keep the larger one",
     ),
     "ATL406": Entry(
         title="Subnet overlaps the cluster",
         severity=ERROR,
-        explanation="A network's subnets keep clear of the cluster's pod, service, node and host-link ranges and "
-        "of the addresses of DNS and the API server: inside the network these must keep their meaning.",
-        example="apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwork\nmetadata: {name: red, namespace: team-a}\n"
-        "spec: {subnets: [100.64.0.0/24]}",
+        explanation=(
+            "A network's subnets keep clear of the cluster's pod, service, node and host-link ranges "
+            "and of the addresses of DNS and the API server: inside the network these must keep their "
+            "meaning."
+        ),
+        example=_RED + "spec: {subnets: [100.64.0.0/24]}",
         remedy="Choose another subnet",
     ),
     "ATL407": Entry(
         title="Subnet smaller than a block",
         severity=ERROR,
-        explanation="Nodes get whole blocks of `blockSizeV4` or `blockSizeV6` bits; this subnet holds none.",
-        example="apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwork\nmetadata: {name: red, namespace: team-a}\n"
-        "spec: {subnets: [10.1.0.0/30]}",
+        explanation=(
+            "Nodes get whole blocks of `blockSizeV4` or `blockSizeV6` bits; this subnet holds none."
+        ),
+        example=_RED + "spec: {subnets: [10.1.0.0/30]}",
         remedy="Choose a larger subnet, or smaller blocks in the ClusterConfig",
     ),
     "ATL408": Entry(
         title="Ranges of the cluster overlap",
         severity=ERROR,
-        explanation="The pod, service, node and host-link ranges of the ClusterConfig are disjoint: an address "
-        "must say what it belongs to.",
-        example="apiVersion: atoll.dev/v1alpha1\nkind: ClusterConfig\nmetadata: {name: cluster}\n"
-        "spec: {podRanges: [10.8.0.0/16], serviceRanges: [10.8.1.0/24], nodeRanges: [192.0.2.0/24]}",
+        explanation=(
+            "The pod, service, node and host-link ranges of the ClusterConfig are disjoint: an address "
+            "must say what it belongs to."
+        ),
+        example=(
+            _CLUSTER
+            + "spec: {podRanges: [10.8.0.0/16], serviceRanges: [10.8.1.0/24], nodeRanges: [192.0.2.0/24]}"
+        ),
         remedy="Correct the range that is not the cluster's, or choose other host links",
     ),
     "ATL409": Entry(
         title="Host-link range of the wrong size or family",
         severity=ERROR,
-        explanation="Every network number has a pair of addresses in the host-link range: 2 x 65,536 addresses, "
-        "so IPv4 /15 or shorter, IPv6 /111 or shorter.",
-        example="apiVersion: atoll.dev/v1alpha1\nkind: ClusterConfig\nmetadata: {name: cluster}\n"
-        "spec: {podRanges: [10.8.0.0/16], serviceRanges: [10.9.0.0/16], nodeRanges: [192.0.2.0/24], "
-        "hostLinksV4: 100.64.0.0/16}",
+        explanation=(
+            "Every network number has a pair of addresses in the host-link range: 2 x 65,536 addresses,"
+            " so IPv4 /15 or shorter, IPv6 /111 or shorter."
+        ),
+        example=(
+            _CLUSTER
+            + "spec: {podRanges: [10.8.0.0/16], serviceRanges: [10.9.0.0/16], nodeRanges: [192.0.2.0/24],\n"
+            "  hostLinksV4: 100.64.0.0/16}"
+        ),
         remedy="Choose a larger range that nothing else uses",
     ),
 }
@@ -481,7 +573,7 @@ def reference(catalogue: Mapping[Code, Entry] = CATALOGUE) -> str:
         "An error refuses the whole commit, and the last good one stays in force. A warning changes nothing.",
         "Each is reported as `file:line:column: severity code: object: reason. Remedy.`",
         "",
-        "This page is made from `compiler/catalogue.py`: `python -m compiler.catalogue > docs/reference/errors.md`.",
+        "This page is made by `python -m compiler.catalogue > docs/reference/errors.md`.",
         "",
     ]
     chapter = ""
