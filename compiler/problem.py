@@ -33,6 +33,11 @@ class Origin:
     def __str__(self) -> str:
         return f"{self.path}:{self.line}:{self.column}" if self.line else self.path
 
+    @property
+    def place(self) -> str:
+        """`path:line`, for texts that mention a place in passing."""
+        return f"{self.path}:{self.line}" if self.line else self.path
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:

@@ -1,11 +1,28 @@
-"""What routers connect: the table of router types, mutual import, and consents still missing."""
+"""What routers connect: the table of router types, mutual import, and consents still missing.
+
+Two routers connect their networks when each has an import entry that selects the other and their
+types combine. A single mesh router connects its networks by itself. Nothing else makes anyone talk.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from compiler.inventory import Namespace
+from compiler.label_index import LabelIndex, namespace_labels
+from compiler.model import LabelSelector, RouterImport, RouterType, VirtualNetwork, VirtualNetworkRouter
 from compiler.names import ObjectName
-from compiler.problem import Origin
+from compiler.problem import Code, Origin, Problem, Severity
+
+COMBINING = frozenset(
+    {
+        (RouterType.MESH, RouterType.MESH),
+        (RouterType.HUB, RouterType.SPOKE),
+        (RouterType.SPOKE, RouterType.HUB),
+    }
+)
+"""Types of two routers that connect their networks by mutual import; every other pair has no effect."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -19,6 +36,13 @@ class Cause:
     origins: tuple[Origin, ...]
     """Of the routers, in their order."""
 
+    def __str__(self) -> str:
+        named = [
+            f"{kind} router {name} ({origin.place})"
+            for kind, name, origin in zip(self.types, self.routers, self.origins, strict=True)
+        ]
+        return named[0] if len(named) == 1 else f"{' and '.join(named)}, which import each other"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Connection:
@@ -27,6 +51,15 @@ class Connection:
     cause: Cause
     left: frozenset[ObjectName]
     right: frozenset[ObjectName]
+
+    def across(self, network: ObjectName) -> frozenset[ObjectName]:
+        """Networks on the other side of one of them, itself possibly among them."""
+        far: frozenset[ObjectName] = frozenset()
+        if network in self.left:
+            far = self.right
+        if network in self.right and self.left is not far:
+            far = far | self.left
+        return far
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -39,3 +72,210 @@ class Waiting:
     origin: Origin
     """Of the import entry."""
     awaited_origin: Origin
+
+    def __str__(self) -> str:
+        return (
+            f"router {self.importer} ({self.origin.place}) waits for the consent of "
+            f"router {self.awaited} ({self.awaited_origin.place})"
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Interconnection:
+    """Everything that the routers of one commit say together."""
+
+    connections: tuple[Connection, ...]
+    waiting: tuple[Waiting, ...]
+    problems: tuple[Problem, ...]
+
+
+def interconnect(
+    routers: Iterable[VirtualNetworkRouter],
+    networks: Iterable[VirtualNetwork],
+    namespaces: Mapping[str, Namespace],
+) -> Interconnection:
+    """What the routers connect; every declaration without effect is a warning."""
+    by_name = {router.name: router for router in sorted(routers, key=lambda router: router.name)}
+    problems: list[Problem] = []
+    members = _members(by_name, networks, problems)
+    imports = _imports(by_name, namespaces, problems)
+    waiting: list[Waiting] = []
+    connections = [
+        Connection(cause=_cause(router), left=members[name], right=members[name])
+        for name, router in by_name.items()
+        if router.type is RouterType.MESH and len(members[name]) > 1
+    ]
+    for name, partners in imports.items():
+        router = by_name[name]
+        for partner_name, entry in partners.items():
+            partner = by_name[partner_name]
+            if (router.type, partner.type) not in COMBINING:
+                continue
+            if name not in imports[partner_name]:
+                waiting.append(_waiting(router, partner, entry))
+            elif name < partner_name and members[name] and members[partner_name]:
+                cause = _cause(router, partner)
+                connections.append(Connection(cause=cause, left=members[name], right=members[partner_name]))
+    problems.extend(_problem_of_waiting(one, by_name) for one in waiting)
+    problems.extend(
+        problem for router in by_name.values() if (problem := _idle(router, members[router.name]))
+    )
+    return Interconnection(
+        connections=tuple(connections), waiting=tuple(sorted(waiting)), problems=tuple(problems)
+    )
+
+
+def _members(
+    routers: Mapping[ObjectName, VirtualNetworkRouter],
+    networks: Iterable[VirtualNetwork],
+    problems: list[Problem],
+) -> Mapping[ObjectName, frozenset[ObjectName]]:
+    by_namespace: dict[str, list[tuple[ObjectName, Mapping[str, str]]]] = {}
+    for network in networks:
+        by_namespace.setdefault(network.name.namespace, []).append((network.name, network.labels))
+    indexes = {namespace: LabelIndex(items) for namespace, items in by_namespace.items()}
+    empty: LabelIndex[ObjectName] = LabelIndex(())
+    members = {}
+    for name, router in routers.items():
+        index = indexes.get(name.namespace, empty)
+        members[name] = frozenset(index.select(router.network_selector))
+        if not members[name]:
+            problems.append(_selects_no_network(router))
+    return members
+
+
+def _imports(
+    routers: Mapping[ObjectName, VirtualNetworkRouter],
+    namespaces: Mapping[str, Namespace],
+    problems: list[Problem],
+) -> Mapping[ObjectName, Mapping[ObjectName, RouterImport]]:
+    """For each router, the others that it imports and the first entry that does."""
+    everywhere = LabelIndex((router.name, router.labels) for router in routers.values())
+    inhabited = sorted({name.namespace for name in routers})
+    spaces = LabelIndex((space, namespace_labels(space, namespaces)) for space in inhabited)
+    imports: dict[ObjectName, dict[ObjectName, RouterImport]] = {}
+    for name, router in routers.items():
+        imports[name] = {}
+        for entry in router.imports:
+            within = _namespaces_of(entry.namespace_selector, name.namespace, spaces)
+            selected = [
+                other for other in everywhere.select(entry.router_selector) if other.namespace in within
+            ]
+            others = [other for other in selected if other != name]
+            for other in others:
+                imports[name].setdefault(other, entry)
+            problems.extend(
+                _judge_import(router, entry, [routers[other] for other in others], bool(selected))
+            )
+    return imports
+
+
+def _namespaces_of(selector: LabelSelector | None, own: str, spaces: LabelIndex[str]) -> frozenset[str]:
+    return frozenset((own,)) if selector is None else frozenset(spaces.select(selector))
+
+
+def _cause(*routers: VirtualNetworkRouter) -> Cause:
+    return Cause(
+        routers=tuple(router.name for router in routers),
+        types=tuple(router.type.value for router in routers),
+        origins=tuple(router.origin for router in routers),
+    )
+
+
+def _waiting(router: VirtualNetworkRouter, partner: VirtualNetworkRouter, entry: RouterImport) -> Waiting:
+    return Waiting(
+        importer=router.name,
+        awaited=partner.name,
+        origin=entry.origin,
+        awaited_origin=partner.origin,
+    )
+
+
+def _subject(router: VirtualNetworkRouter) -> str:
+    return f"VirtualNetworkRouter {router.name}"
+
+
+def _warning(code: str, origin: Origin, subject: str, reason: str, remedy: str) -> Problem:
+    return Problem(
+        code=Code(code),
+        severity=Severity.WARNING,
+        origin=origin,
+        subject=subject,
+        reason=reason,
+        remedy=remedy,
+    )
+
+
+def _selects_no_network(router: VirtualNetworkRouter) -> Problem:
+    return _warning(
+        "ATL351",
+        router.origin,
+        _subject(router),
+        f"its virtualNetworkSelector matches no network of namespace {router.name.namespace}",
+        "Give a network there the labels that it asks for, or correct the selector",
+    )
+
+
+def _problem_of_waiting(waiting: Waiting, routers: Mapping[ObjectName, VirtualNetworkRouter]) -> Problem:
+    return _warning(
+        "ATL551",
+        waiting.origin,
+        _subject(routers[waiting.importer]),
+        f"it imports router {waiting.awaited} ({waiting.awaited_origin.place}), "
+        "which does not import it: their networks do not talk while that consent is missing",
+        f"Let {waiting.awaited} import {waiting.importer} too, or remove this import",
+    )
+
+
+def _judge_import(
+    router: VirtualNetworkRouter,
+    entry: RouterImport,
+    others: list[VirtualNetworkRouter],
+    selects_itself: bool,
+) -> Iterable[Problem]:
+    if not others:
+        selected = "matches only the router itself" if selects_itself else "matches no router"
+        yield _warning(
+            "ATL352",
+            entry.origin,
+            _subject(router),
+            f"its import {selected}, so it has no effect",
+            "Correct its virtualNetworkRouterSelector or namespaceSelector, or remove it",
+        )
+    useless = [other for other in others if (router.type, other.type) not in COMBINING]
+    if useless:
+        named = ", ".join(f"{other.type} {other.name}" for other in useless)
+        yield _warning(
+            "ATL552",
+            entry.origin,
+            _subject(router),
+            f"it is a {router.type} and imports {named}: these types never connect, so that has no effect",
+            _ADVICE.get((router.type, useless[0].type), _GENERAL_ADVICE),
+        )
+
+
+_GENERAL_ADVICE = "Import mesh from mesh and hub from spoke, or narrow the selector"
+_ADVICE = {
+    (RouterType.HUB, RouterType.HUB): "To let networks of hubs talk, add a mesh router that selects them",
+    (RouterType.SPOKE, RouterType.SPOKE): "Networks of spokes reach only hubs: narrow the selector, "
+    "or add a mesh router that selects the networks",
+}
+
+
+def _idle(router: VirtualNetworkRouter, members: frozenset[ObjectName]) -> Problem | None:
+    """A router that connects nothing and asks for nothing."""
+    if router.imports or not members or (router.type is RouterType.MESH and len(members) > 1):
+        return None
+    if router.type is RouterType.MESH:
+        reason = f"it is a mesh over the single network {min(members)} and imports no router"
+    else:
+        reason = f"it is a {router.type} and imports no router"
+    return _warning(
+        "ATL553",
+        router.origin,
+        _subject(router),
+        f"{reason}, so it has no effect",
+        "Import the routers that it should connect to, select more networks, or remove it"
+        if router.type is RouterType.MESH
+        else "Import the routers that it should connect to, or remove it",
+    )
