@@ -6,6 +6,7 @@ Kubernetes names are checked against their RFC 1123 patterns when they are parse
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import NewType
 
@@ -20,6 +21,19 @@ DEFAULT_NETWORK = NetworkNumber(0)
 """The default network: interfaces that Atoll does not own are in interface group 0."""
 
 MAX_NUMBER = 65534
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
+
+
+def is_label(text: str) -> bool:
+    """An RFC 1123 label, as Kubernetes requires of namespaces and Services."""
+    return _LABEL.fullmatch(text) is not None
+
+
+def is_subdomain(text: str) -> bool:
+    """An RFC 1123 subdomain, as Kubernetes requires of most other names."""
+    return len(text) <= 253 and _SUBDOMAIN.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)

@@ -2,19 +2,19 @@
 
 A backend carries the network of its pod, so that each client network's view of the Service is a
 choice among the backends, made later. Ready backends are kept, and so are those that still serve
-while they terminate, which kube-proxy uses only when none is ready.
+while they terminate, which kube-proxy uses only when none is ready (KEP-1669).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
-from compiler.inventory import EndpointSlice, Service
+from compiler.inventory import Endpoint, EndpointSlice, Service, ServicePort
 from compiler.membership import Refusal
 from compiler.model import Address
-from compiler.names import NetworkNumber, NodeName, NodeNumber, ObjectName
-from compiler.plan import Access, IsolatedService, ServicePlan
+from compiler.names import DEFAULT_NETWORK, NetworkNumber, NodeName, NodeNumber, ObjectName
+from compiler.plan import Access, Backend, IsolatedService, ServicePlan
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +48,15 @@ class CompiledService:
     excluded: tuple[Excluded, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Target:
+    """One endpoint behind one port of the Service."""
+
+    port: ServicePort
+    backend: Backend
+    usable: bool
+
+
 def compile_service(
     service: Service,
     slices: Iterable[EndpointSlice],
@@ -55,7 +64,161 @@ def compile_service(
     infrastructure_of: tuple[NetworkNumber, ...] = (),
 ) -> CompiledService:
     """Everything that plans say of the Service; `slices` are its own, in any order."""
-    raise NotImplementedError
+    excluded: dict[ObjectName, str] = {}
+    targets = tuple(_targets(service, slices, surroundings, excluded))
+    usable = tuple(target for target in targets if target.usable)
+    return CompiledService(
+        name=service.name,
+        plans=_plans(service, usable, infrastructure_of),
+        isolated=_isolated(service, targets),
+        access=_access(usable),
+        excluded=tuple(Excluded(pod=pod, reason=excluded[pod]) for pod in sorted(excluded)),
+    )
+
+
+def _targets(
+    service: Service,
+    slices: Iterable[EndpointSlice],
+    surroundings: Surroundings,
+    excluded: dict[ObjectName, str],
+) -> Iterator[_Target]:
+    """A slice's ports are matched by name and protocol, as the EndpointSlice API pairs them."""
+    ports = {(port.name, port.protocol): port for port in service.ports}
+    for some in slices:
+        matching = [
+            (ports[name, protocol], number)
+            for name, protocol, number in some.ports
+            if (name, protocol) in ports
+        ]
+        for endpoint in some.endpoints:
+            network = _network_of(endpoint, surroundings, excluded)
+            if network is None:
+                continue
+            for port, number in matching:
+                yield _target(endpoint, network, port, number, surroundings)
+
+
+def _target(
+    endpoint: Endpoint,
+    network: NetworkNumber,
+    port: ServicePort,
+    number: int,
+    surroundings: Surroundings,
+) -> _Target:
+    node = surroundings.node_numbers.get(endpoint.node) if endpoint.node else None
+    backend = Backend(
+        network=network, node=node, address=endpoint.addresses[0], port=number, ready=endpoint.ready
+    )
+    return _Target(
+        port=port,
+        backend=backend,
+        usable=endpoint.ready or (endpoint.serving and endpoint.terminating),
+    )
+
+
+def _network_of(
+    endpoint: Endpoint, surroundings: Surroundings, excluded: dict[ObjectName, str]
+) -> NetworkNumber | None:
+    """The addresses of an endpoint are interchangeable; like kube-proxy, only the first is used."""
+    if not endpoint.addresses:
+        return None
+    if endpoint.pod is None:
+        return DEFAULT_NETWORK
+    found = surroundings.network_of(endpoint.pod)
+    if isinstance(found, Refusal):
+        excluded[endpoint.pod] = str(found)
+        return None
+    if found is None and endpoint.addresses[0] in surroundings.node_addresses:
+        return DEFAULT_NETWORK
+    if found is None:
+        excluded[endpoint.pod] = "the inventory does not hold the pod, so its network is unknown"
+    return found
+
+
+def _plans(
+    service: Service, usable: Iterable[_Target], infrastructure_of: tuple[NetworkNumber, ...]
+) -> tuple[ServicePlan, ...]:
+    addresses = {
+        version: tuple(sorted({a for a in _addresses(service) if a.version == version}, key=int))
+        for version in (4, 6)
+    }
+    backends: dict[tuple[str, str, int], list[Backend]] = {}
+    for target in usable:
+        version = target.backend.address.version
+        if addresses[version]:
+            key = (target.port.name, target.port.protocol, version)
+            backends.setdefault(key, []).append(target.backend)
+    ports = {(port.name, port.protocol): port for port in service.ports}
+    return tuple(
+        ServicePlan(
+            name=service.name,
+            port_name=name,
+            addresses=addresses[version],
+            protocol=protocol,
+            port=ports[name, protocol].port,
+            client_affinity=service.client_affinity,
+            local_only=service.internal_local,
+            backends=_without_repeats(some),
+            infrastructure_of=infrastructure_of,
+        )
+        for (name, protocol, version), some in sorted(backends.items())
+    )
+
+
+def _addresses(service: Service) -> tuple[Address, ...]:
+    """None of a headless Service: kube-proxy does not answer for its external addresses either."""
+    if not service.cluster_addresses:
+        return ()
+    return (*service.cluster_addresses, *service.external_addresses)
+
+
+def _without_repeats(backends: Iterable[Backend]) -> tuple[Backend, ...]:
+    """One backend for each place: while slices are rewritten, an endpoint can be in two of them."""
+    places: dict[tuple[NetworkNumber, Address, int], Backend] = {}
+    for backend in sorted(backends, key=_order):
+        places.setdefault((backend.network, backend.address, backend.port), backend)
+    return tuple(places.values())
+
+
+def _order(backend: Backend) -> tuple[int, int, int, bool, int]:
+    """Of repeats the ready one comes first, then the one whose node is known."""
+    node = backend.node if backend.node is not None else 1 << 16
+    return backend.network, int(backend.address), backend.port, not backend.ready, node
+
+
+def _isolated(service: Service, targets: Iterable[_Target]) -> IsolatedService | None:
+    networks_behind: dict[ServicePort, set[NetworkNumber]] = {}
+    for target in targets:
+        networks_behind.setdefault(target.port, set()).add(target.backend.network)
+    everywhere = frozenset[NetworkNumber]().union(*networks_behind.values())
+    if not service.cluster_addresses or not everywhere - {DEFAULT_NETWORK}:
+        return None
+    return IsolatedService(
+        name=service.name,
+        addresses=tuple(sorted(set(_addresses(service)), key=lambda a: (a.version, int(a)))),
+        node_ports=tuple(
+            sorted(
+                (port.protocol, port.node_port)
+                for port, networks in networks_behind.items()
+                if port.node_port is not None and DEFAULT_NETWORK not in networks
+            )
+        ),
+        mixed=DEFAULT_NETWORK in everywhere,
+    )
+
+
+def _access(usable: Iterable[_Target]) -> tuple[Access, ...]:
+    """Draining endpoints stay: the forward chain is stateless, and their connections may end in peace."""
+    found = {
+        Access(address=target.backend.address, protocol=target.port.protocol, port=target.backend.port)
+        for target in usable
+        if target.backend.network == DEFAULT_NETWORK
+    }
+    return tuple(sorted(found, key=access_order))
+
+
+def access_order(access: Access) -> tuple[int, int, str, int]:
+    return access.address.version, int(access.address), access.protocol, access.port
 
 
 def restrict(
@@ -66,4 +229,14 @@ def restrict(
     `visible` are the clients and the networks they may talk to. Backends in the default network stay
     where a client may use them. None: no backend stays.
     """
-    raise NotImplementedError
+    users = tuple(number for number in service.infrastructure_of if number in clients)
+    backends = tuple(
+        backend
+        for backend in service.backends
+        if (users if backend.network == DEFAULT_NETWORK else backend.network in visible)
+    )
+    if not backends:
+        return None
+    if len(users) == len(service.infrastructure_of) and len(backends) == len(service.backends):
+        return service
+    return replace(service, backends=backends, infrastructure_of=users)
