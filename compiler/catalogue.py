@@ -2,7 +2,8 @@
 
 A code is stable: it is never reused, and its meaning never changes. The hundreds say where it belongs:
 1xx text and YAML, 2xx kinds and fields, 3xx references and selection, 4xx addresses,
-5xx routers, 6xx deletion, 7xx inventory and capacity. `docs/reference/errors.md` is made from this table.
+5xx routers, 6xx deletion, 7xx inventory and capacity, 8xx repository and inventory file.
+`docs/reference/errors.md` is made from this table.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ class Entry:
 
 _RED = "apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwork\nmetadata: {name: red, namespace: team-a}\n"
 _CLUSTER = "apiVersion: atoll.dev/v1alpha1\nkind: ClusterConfig\nmetadata: {name: cluster}\n"
+_ROUTER = (
+    "apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetworkRouter\nmetadata: {name: all, namespace: team-a}\n"
+)
 _SUBNET = "apiVersion: core.contrail.juniper.net/v3\nkind: Subnet\nmetadata: {name: s1, namespace: team-a}\n"
 
 _ENTRIES: dict[str, Entry] = {
@@ -169,6 +173,26 @@ _ENTRIES: dict[str, Entry] = {
         ),
         example="# a file named ../other/networks.yaml",
         remedy="Rename the file",
+    ),
+    "ATL118": Entry(
+        title="Symbolic link",
+        severity=ERROR,
+        explanation=(
+            "Symbolic links are never followed, they could lead outside the repository. Links in hidden "
+            "directories are left alone."
+        ),
+        example="# a symbolic link networks.yaml -> ../other/networks.yaml",
+        remedy="Replace the link by a copy of the file",
+    ),
+    "ATL119": Entry(
+        title="Submodule or special file",
+        severity=ERROR,
+        explanation=(
+            "Only files and directories are read. A submodule's content is not part of the reviewed "
+            "commit and is never fetched."
+        ),
+        example="# a Git submodule vendor/networks",
+        remedy="Commit the files themselves",
     ),
     # --- 2xx: kinds and fields ----------------------------------------------------------------
     "ATL201": Entry(
@@ -442,6 +466,74 @@ _ENTRIES: dict[str, Entry] = {
         ),
         remedy="Use the other field, or another Subnet",
     ),
+    "ATL311": Entry(
+        title="Router that selects no network",
+        severity=WARNING,
+        explanation=(
+            "`virtualNetworkSelector` is held against the networks of the router's own namespace, and "
+            "none has the labels that it asks for."
+        ),
+        example=_ROUTER + "spec: {type: mesh, virtualNetworkSelector: {matchLabels: {tier: missing}}}",
+        remedy="Give a network of that namespace the labels that it asks for, or correct the selector",
+    ),
+    "ATL312": Entry(
+        title="Import that selects no other router",
+        severity=WARNING,
+        explanation=(
+            "No router has the labels and the namespace that the import asks for; the router itself "
+            "does not count. Without `namespaceSelector` only its own namespace is searched."
+        ),
+        example=(
+            _ROUTER + "spec:\n"
+            "  type: spoke\n"
+            "  virtualNetworkSelector: {}\n"
+            "  import:\n"
+            "    virtualNetworkRouters:\n"
+            "      - virtualNetworkRouterSelector: {matchLabels: {role: missing}}"
+        ),
+        remedy="Correct its virtualNetworkRouterSelector or namespaceSelector, or remove it",
+    ),
+    "ATL313": Entry(
+        title="allowedNamespaces that admits nobody",
+        severity=WARNING,
+        explanation=(
+            "No namespace of the cluster but the network's own has the labels that `allowedNamespaces` "
+            "asks for. The network's own namespace needs no permission."
+        ),
+        example=_RED + "spec: {subnets: [10.1.0.0/24], allowedNamespaces: {matchLabels: {team: missing}}}",
+        remedy="Correct the selector, label the namespace that should be admitted, or remove the field",
+    ),
+    "ATL314": Entry(
+        title="Infrastructure Service that is not there",
+        severity=WARNING,
+        explanation="An entry of `infrastructure.services` names a Service that the cluster does not have.",
+        example=_RED + "spec: {subnets: [10.1.0.0/24], infrastructure: {services: [logging/missing]}}",
+        remedy="Correct the entry, create the Service, or remove the entry",
+    ),
+    "ATL315": Entry(
+        title="DNS or API server that is not there",
+        severity=WARNING,
+        explanation=(
+            "A network uses DNS or the API server, and the Service that ClusterConfig gives for it is "
+            "not in the cluster."
+        ),
+        example=(
+            _CLUSTER
+            + "spec: {podRanges: [10.8.0.0/16], serviceRanges: [10.9.0.0/16], nodeRanges: [192.0.2.0/24],\n"
+            "  dns: {service: kube-system/missing}}"
+        ),
+        remedy="Correct the Service, or set it to null and give addresses and ports",
+    ),
+    "ATL316": Entry(
+        title="Running pod not on the network that it names",
+        severity=WARNING,
+        explanation=(
+            "A pod's network is fixed when it is created. Its annotation, its namespace's or the "
+            "network's permissions have changed since, and that has no effect before it starts again."
+        ),
+        example="# a running pod whose annotation atoll.dev/network was changed",
+        remedy="Delete the pod so that it starts again, or restore what was changed",
+    ),
     # --- 4xx: addresses and overlap -------------------------------------------------------------
     "ATL401": Entry(
         title="Not an address or range",
@@ -534,6 +626,124 @@ _ENTRIES: dict[str, Entry] = {
         ),
         remedy="Choose a larger range that nothing else uses",
     ),
+    "ATL411": Entry(
+        title="Subnets overlap inside a routing domain",
+        severity=ERROR,
+        explanation=(
+            "Networks that routers connect, directly or over others, exchange routes, so their subnets "
+            "must differ. The chain of routers between the two is named. Networks that nothing connects "
+            "may overlap."
+        ),
+        example="# two networks of one mesh router, both with subnet 10.1.0.0/24",
+        remedy="Give one of the two another subnet, or take the networks apart by changing the routers",
+    ),
+    # --- 5xx: routers ---------------------------------------------------------------------------
+    "ATL501": Entry(
+        title="Waiting for consent",
+        severity=WARNING,
+        explanation=(
+            "Routers connect when each imports the other. One side has asked; the networks do not talk "
+            "before the other side's router has an import that selects this one."
+        ),
+        example="# a spoke that imports a hub, which does not import the spoke",
+        remedy="Let the other router import this one too, or remove this import",
+    ),
+    "ATL502": Entry(
+        title="Import between types that never connect",
+        severity=WARNING,
+        explanation=(
+            "Mesh connects with mesh, and hub with spoke. Every other pair of types has no effect, even "
+            "when both sides import each other."
+        ),
+        example="# a spoke that imports a spoke",
+        remedy="Import mesh from mesh and hub from spoke, or narrow the selector",
+    ),
+    "ATL503": Entry(
+        title="Router without effect",
+        severity=WARNING,
+        explanation=(
+            "A mesh router with a single network, or a hub or spoke router, connects only through "
+            "imports, and this one has none."
+        ),
+        example=_RED.replace("name: red,", "name: red, labels: {tier: web},")
+        + "spec: {subnets: [10.1.0.0/24]}\n---\n"
+        + _ROUTER
+        + "spec: {type: hub, virtualNetworkSelector: {matchLabels: {tier: web}}}",
+        remedy="Import the routers that it should connect to, or remove it",
+    ),
+    # --- 7xx: inventory and capacity ------------------------------------------------------------
+    "ATL701": Entry(
+        title="Inventory is not readable",
+        severity=ERROR,
+        explanation=(
+            "The inventory is what `kubectl get nodes,namespaces,pods,services,endpointslices -A` prints "
+            "with `-o json` or `-o yaml`, unchanged. This is neither."
+        ),
+        example="# an inventory that is cut off in the middle",
+        remedy="Take the inventory again",
+    ),
+    "ATL702": Entry(
+        title="Object of the inventory is not usable",
+        severity=WARNING,
+        explanation=(
+            "A field has the wrong type, a name is none, or an address is none. The object counts as "
+            "absent; all others are used."
+        ),
+        example="# a pod without metadata",
+        remedy="Look at the object in the cluster, and take the inventory again",
+    ),
+    # --- 8xx: repository and inventory file -----------------------------------------------------
+    "ATL801": Entry(
+        title="Repository refused",
+        severity=ERROR,
+        explanation=(
+            "A repository is an https or ssh URL without a password, or a local path. Git would read "
+            "other texts as options, as remote helpers or as unencrypted transports."
+        ),
+        example="# atoll controller --repo 'ext::sh -c whoami'",
+        remedy="Give an https or ssh URL without a password, or the path of a local repository",
+    ),
+    "ATL802": Entry(
+        title="Repository cannot be read",
+        severity=ERROR,
+        explanation="The repository or directory is not there, or does not answer. The last good commit stays.",
+        example="# atoll controller --repo https://git.example.com/typo.git",
+        remedy="Look whether the host answers and the URL is right",
+    ),
+    "ATL803": Entry(
+        title="Revision not found",
+        severity=ERROR,
+        explanation="The branch, tag, commit or folder that was asked for does not exist in the repository.",
+        example="# atoll compile --revision v9",
+        remedy="Push it, or name a branch, tag, commit or folder that exists",
+    ),
+    "ATL804": Entry(
+        title="Git beyond its limits",
+        severity=ERROR,
+        explanation=(
+            "Each Git operation has 60 seconds and may write at most 1 GiB; its cache must be usable. The "
+            "last good commit stays."
+        ),
+        example="# a repository that takes longer than a minute to fetch",
+        remedy="Keep declarations in a repository of their own",
+    ),
+    "ATL805": Entry(
+        title="History rewritten",
+        severity=WARNING,
+        explanation=(
+            "The ref was moved to a commit that does not follow the one seen before, as a forced push does. "
+            "The new commit is used all the same: the ref says what is wanted."
+        ),
+        example="# git push --force",
+        remedy="If nobody meant it, push the former commit again",
+    ),
+    "ATL806": Entry(
+        title="Inventory file cannot be read",
+        severity=ERROR,
+        explanation="The inventory file is not there or not readable. The last good inventory stays in use.",
+        example="# atoll controller --inventory missing.json",
+        remedy="Write it with kubectl get nodes,namespaces,pods,services,endpointslices -A -o json",
+    ),
 }
 
 CATALOGUE: Mapping[Code, Entry] = MappingProxyType({Code(code): entry for code, entry in _ENTRIES.items()})
@@ -562,6 +772,7 @@ _CHAPTERS = {
     "5": "Routers",
     "6": "Deletion",
     "7": "Inventory and capacity",
+    "8": "Repository and inventory file",
 }
 
 
