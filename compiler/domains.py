@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
+from compiler.catalogue import found
 from compiler.model import Subnet, VirtualNetwork
 from compiler.names import ObjectName
-from compiler.problem import Code, Problem, Severity
+from compiler.problem import Problem
 from compiler.routers import Cause, Connection
 
 Connections = Mapping[ObjectName, tuple[Connection, ...]]
@@ -90,9 +91,8 @@ def _tie(owned: _Owned) -> tuple[ObjectName, object]:
 
 def _overlap(one: _Owned, other: _Owned, connections: Connections) -> Problem:
     (first, theirs), (second, ours) = sorted((one, other), key=lambda owned: owned[1].origin)
-    return Problem(
-        code=Code("ATL451"),
-        severity=Severity.ERROR,
+    return found(
+        "ATL411",
         origin=ours.origin,
         subject=f"VirtualNetwork {second.name}",
         reason=(
@@ -100,7 +100,6 @@ def _overlap(one: _Owned, other: _Owned, connections: Connections) -> Problem:
             f"({theirs.origin.place}) in one routing domain: "
             f"{path_text(second.name, path(second.name, first.name, connections))}"
         ),
-        remedy="Give one of the two another subnet, or take the networks apart by changing the routers",
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from compiler.catalogue import found
 from compiler.inventory import Service
 from compiler.model import (
     ClusterConfig,
@@ -18,7 +19,7 @@ from compiler.model import (
 )
 from compiler.names import NetworkNumber, ObjectName
 from compiler.plan import Access
-from compiler.problem import Code, Problem, Severity, in_reading_order
+from compiler.problem import Problem, in_reading_order
 from compiler.services import CompiledService, access_order
 
 
@@ -94,18 +95,15 @@ def _unknown(
     network: VirtualNetwork, entry: InfrastructureService, service: ObjectName, config: ClusterConfig
 ) -> Problem:
     if isinstance(entry, ObjectName):
-        return Problem(
-            code=Code("ATL355"),
-            severity=Severity.WARNING,
+        return found(
+            "ATL314",
             origin=network.origin,
             subject=f"VirtualNetwork {network.name}",
             reason=f"its infrastructure lists Service {service}, which the cluster does not have",
-            remedy="Correct the entry, create the Service, or remove the entry",
         )
     # One mistake in ClusterConfig, not one in each network: repeats fall together.
-    return Problem(
-        code=Code("ATL356"),
-        severity=Severity.WARNING,
+    return found(
+        "ATL315",
         origin=config.origin,
         subject="ClusterConfig",
         reason=f"its {entry} is Service {service}, which the cluster does not have",

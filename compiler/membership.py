@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from compiler.catalogue import found
 from compiler.inventory import Namespace, Pod
 from compiler.label_index import namespace_labels
 from compiler.model import Prefix, VirtualNetwork
 from compiler.names import ObjectName, is_label, is_subdomain
-from compiler.problem import Code, Problem, Severity
+from compiler.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,11 +170,4 @@ def _stays(pod: Pod, actual: Membership, chosen: Membership) -> Problem:
 
 
 def _warning(pod: Pod, reason: str, remedy: str) -> Problem:
-    return Problem(
-        code=Code("ATL354"),
-        severity=Severity.WARNING,
-        origin=None,
-        subject=f"Pod {pod.name}",
-        reason=reason,
-        remedy=remedy,
-    )
+    return found("ATL316", origin=None, subject=f"Pod {pod.name}", reason=reason, remedy=remedy)

@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from compiler.catalogue import found
 from compiler.domains import domains_of, overlaps
 from compiler.inventory import Namespace
 from compiler.label_index import LabelIndex, namespace_labels
 from compiler.model import Declarations, VirtualNetwork
 from compiler.names import ObjectName
-from compiler.problem import Code, Problem, Severity, in_reading_order
+from compiler.problem import Problem, in_reading_order
 from compiler.routers import Cause, Connection, Waiting, interconnect
 
 
@@ -96,11 +97,9 @@ def _idle_permissions(
         selector = network.allowed_namespaces
         if selector is None or any(name != network.name.namespace for name in index.select(selector)):
             continue
-        yield Problem(
-            code=Code("ATL353"),
-            severity=Severity.WARNING,
+        yield found(
+            "ATL313",
             origin=network.origin,
             subject=f"VirtualNetwork {network.name}",
             reason="its allowedNamespaces matches no other namespace of the cluster, so it admits nobody",
-            remedy="Correct the selector, label the namespace that should be admitted, or remove the field",
         )

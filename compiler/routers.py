@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from compiler.catalogue import found
 from compiler.inventory import Namespace
 from compiler.label_index import LabelIndex, namespace_labels
 from compiler.model import LabelSelector, RouterImport, RouterType, VirtualNetwork, VirtualNetworkRouter
 from compiler.names import ObjectName
-from compiler.problem import Code, Origin, Problem, Severity
+from compiler.problem import Origin, Problem
 
 COMBINING = frozenset(
     {
@@ -195,35 +196,25 @@ def _subject(router: VirtualNetworkRouter) -> str:
     return f"VirtualNetworkRouter {router.name}"
 
 
-def _warning(code: str, origin: Origin, subject: str, reason: str, remedy: str) -> Problem:
-    return Problem(
-        code=Code(code),
-        severity=Severity.WARNING,
-        origin=origin,
-        subject=subject,
-        reason=reason,
-        remedy=remedy,
-    )
-
-
 def _selects_no_network(router: VirtualNetworkRouter) -> Problem:
-    return _warning(
-        "ATL351",
-        router.origin,
-        _subject(router),
-        f"its virtualNetworkSelector matches no network of namespace {router.name.namespace}",
-        "Give a network there the labels that it asks for, or correct the selector",
+    return found(
+        "ATL311",
+        origin=router.origin,
+        subject=_subject(router),
+        reason=f"its virtualNetworkSelector matches no network of namespace {router.name.namespace}",
     )
 
 
 def _problem_of_waiting(waiting: Waiting, routers: Mapping[ObjectName, VirtualNetworkRouter]) -> Problem:
-    return _warning(
-        "ATL551",
-        waiting.origin,
-        _subject(routers[waiting.importer]),
-        f"it imports router {waiting.awaited} ({waiting.awaited_origin.place}), "
-        "which does not import it: their networks do not talk while that consent is missing",
-        f"Let {waiting.awaited} import {waiting.importer} too, or remove this import",
+    return found(
+        "ATL501",
+        origin=waiting.origin,
+        subject=_subject(routers[waiting.importer]),
+        reason=(
+            f"it imports router {waiting.awaited} ({waiting.awaited_origin.place}), which does not import "
+            "it: their networks do not talk while that consent is missing"
+        ),
+        remedy=f"Let {waiting.awaited} import {waiting.importer} too, or remove this import",
     )
 
 
@@ -235,30 +226,31 @@ def _judge_import(
 ) -> Iterable[Problem]:
     if not others:
         selected = "matches only the router itself" if selects_itself else "matches no router"
-        yield _warning(
-            "ATL352",
-            entry.origin,
-            _subject(router),
-            f"its import {selected}, so it has no effect",
-            "Correct its virtualNetworkRouterSelector or namespaceSelector, or remove it",
+        yield found(
+            "ATL312",
+            origin=entry.origin,
+            subject=_subject(router),
+            reason=f"its import {selected}, so it has no effect",
         )
     useless = [other for other in others if (router.type, other.type) not in COMBINING]
     if useless:
         named = ", ".join(f"{other.type} {other.name}" for other in useless)
-        yield _warning(
-            "ATL552",
-            entry.origin,
-            _subject(router),
-            f"it is a {router.type} and imports {named}: these types never connect, so that has no effect",
-            _ADVICE.get((router.type, useless[0].type), _GENERAL_ADVICE),
+        yield found(
+            "ATL502",
+            origin=entry.origin,
+            subject=_subject(router),
+            reason=(
+                f"it is a {router.type} and imports {named}: these types never connect, so that has no effect"
+            ),
+            remedy=_ADVICE.get((router.type, useless[0].type)),
         )
 
 
-_GENERAL_ADVICE = "Import mesh from mesh and hub from spoke, or narrow the selector"
 _ADVICE = {
     (RouterType.HUB, RouterType.HUB): "To let networks of hubs talk, add a mesh router that selects them",
-    (RouterType.SPOKE, RouterType.SPOKE): "Networks of spokes reach only hubs: narrow the selector, "
-    "or add a mesh router that selects the networks",
+    (RouterType.SPOKE, RouterType.SPOKE): (
+        "Spokes reach only hubs: narrow the selector, or add a mesh router that selects their networks"
+    ),
 }
 
 
@@ -266,16 +258,10 @@ def _idle(router: VirtualNetworkRouter, members: frozenset[ObjectName]) -> Probl
     """A router that connects nothing and asks for nothing."""
     if router.imports or not members or (router.type is RouterType.MESH and len(members) > 1):
         return None
-    if router.type is RouterType.MESH:
-        reason = f"it is a mesh over the single network {min(members)} and imports no router"
-    else:
-        reason = f"it is a {router.type} and imports no router"
-    return _warning(
-        "ATL553",
-        router.origin,
-        _subject(router),
-        f"{reason}, so it has no effect",
-        "Import the routers that it should connect to, select more networks, or remove it"
-        if router.type is RouterType.MESH
-        else "Import the routers that it should connect to, or remove it",
+    what = f"mesh over the single network {min(members)}" if router.type is RouterType.MESH else router.type
+    return found(
+        "ATL503",
+        origin=router.origin,
+        subject=_subject(router),
+        reason=f"it is a {what} and imports no router, so it has no effect",
     )
