@@ -706,7 +706,7 @@ _ENTRIES: dict[str, Entry] = {
     "ATL802": Entry(
         title="Repository cannot be read",
         severity=ERROR,
-        explanation="The repository or directory is not there, or does not answer. The last good commit stays.",
+        explanation="The repository or directory is not there or does not answer. The last good one stays.",
         example="# atoll controller --repo https://git.example.com/typo.git",
         remedy="Look whether the host answers and the URL is right",
     ),
