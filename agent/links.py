@@ -1,0 +1,178 @@
+"""The kernel of the agent's own network namespace, by rtnetlink and the sysctls of our links.
+
+A pod's end is configured by a thread that enters the pod's namespace and ends there: the thread
+that owns the agent's sockets never leaves its own.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Sequence
+
+from agent import messages
+from agent.actions import Action, CreateLink, Put, Remove, RemoveGroup, RemoveLink, SetLink
+from agent.kernel import Failure, KernelRefused, Observation, PodEnd
+from agent.messages import Indexes, UnknownLink
+from agent.netns import NotANamespace, inside, open_netns
+from agent.observe import observe, read_devices
+from agent.pod_end import configure, problem_of
+from agent.rtnetlink import Refusal, Request, Rtnetlink
+from agent.sysctls import LINK_SETTINGS, write_settings
+from compiler.layout import Link
+
+
+class Links:
+    """`agent.kernel.Kernel`, for real. Needs CAP_NET_ADMIN, and CAP_SYS_ADMIN to enter pods."""
+
+    def __init__(self) -> None:
+        self._netlink = Rtnetlink()
+
+    def close(self) -> None:
+        self._netlink.close()
+
+    def observe(self) -> Observation:
+        return observe(self._netlink)
+
+    def apply(self, actions: Sequence[Action]) -> None:
+        failures: list[Failure] = []
+        for run in _runs(actions):
+            failures += self._run(run)
+        if failures:
+            raise KernelRefused(failures)
+
+    def plug(self, port: Link, end: PodEnd) -> None:
+        title = f"create pod port {port.name} and {end.interface} in {end.netns}"
+        try:
+            with open_netns(end.netns) as netns:
+                self._plug(title, port, end, netns)
+        except (NotANamespace, OSError) as error:
+            raise KernelRefused([Failure(action=title, reason=str(error))]) from error
+
+    def _plug(self, title: str, port: Link, end: PodEnd, netns: int) -> None:
+        if port.name in self._indexes():
+            self._demand(f"remove the former port {port.name}", self._remove(port.name))
+        request = messages.create_port(port, interface=end.interface, mac=end.mac, mtu=end.mtu, netns=netns)
+        self._demand(title, request)
+        write_settings(port.name, LINK_SETTINGS)
+        try:
+            inside(netns, lambda: configure(end))
+        except BaseException:
+            self._netlink.batch([self._remove(port.name)])
+            raise
+
+    def pod_problem(self, end: PodEnd) -> str | None:
+        try:
+            with open_netns(end.netns) as netns:
+                return inside(netns, lambda: problem_of(end))
+        except NotANamespace as error:
+            return str(error)
+
+    def _remove(self, name: str) -> Request:
+        return messages.remove_link(self._indexes()[name])
+
+    def _demand(self, action: str, request: Request) -> None:
+        for refusal in self._netlink.batch([request]):
+            raise KernelRefused([Failure(action=action, reason=str(refusal))])
+
+    def _indexes(self) -> Indexes:
+        return Indexes({device.name: device.index for device in read_devices(self._netlink)})
+
+    def _run(self, actions: Sequence[Action]) -> list[Failure]:
+        """One batch; for links, a second one that enslaves them and brings them up."""
+        failures = self._batch(actions, self._indexes())
+        created = [action for action in actions if isinstance(action, CreateLink)]
+        if created:
+            indexes = self._indexes()
+            for action in created:
+                write_settings(action.link.name, LINK_SETTINGS)
+                if action.link.peer is not None:
+                    write_settings(action.link.peer, LINK_SETTINGS)
+            failed = {failure.action for failure in failures}
+            finishing = [SetLink(link=a.link, was=a.link) for a in created if str(a) not in failed]
+            failures += self._batch(finishing, indexes)
+        return failures
+
+    def _batch(self, actions: Sequence[Action], indexes: Indexes) -> list[Failure]:
+        failures: list[Failure] = []
+        requests: list[Request] = []
+        senders: list[Action] = []
+        for action in actions:
+            try:
+                built = list(_requests(action, indexes))
+            except UnknownLink as error:
+                if not isinstance(action, Remove | RemoveLink):
+                    failures.append(Failure(action=str(action), reason=str(error)))
+                continue
+            requests += built
+            senders += [action] * len(built)
+        for refusal in self._netlink.batch(requests):
+            action = senders[refusal.index]
+            if not _harmless(action, requests[refusal.index], refusal):
+                failures.append(Failure(action=str(action), reason=_reason(action, refusal)))
+        return failures
+
+
+def _runs(actions: Sequence[Action]) -> Iterator[Sequence[Action]]:
+    """Cut where indexes become known or pass away: before and after the creation of links."""
+    start = 0
+    for position in range(1, len(actions) + 1):
+        if position == len(actions) or isinstance(actions[position], CreateLink) != isinstance(
+            actions[start], CreateLink
+        ):
+            yield actions[start:position]
+            start = position
+
+
+def _requests(action: Action, indexes: Indexes) -> Iterator[Request]:
+    match action:
+        case CreateLink():
+            yield messages.create_link(action.link)
+        case SetLink():
+            yield from _set_requests(action.link, action.was, indexes)
+        case RemoveLink():
+            yield messages.remove_link(indexes[action.name])
+        case RemoveGroup():
+            yield messages.remove_group(action.group)
+        case Put():
+            yield messages.put(action.entry, indexes)
+        case Remove():
+            yield messages.remove(action.entry, indexes)
+
+
+def _set_requests(link: Link, was: Link | None, indexes: Indexes) -> Iterator[Request]:
+    """A hardware address is sent only to be changed: some drivers refuse any while the link is up."""
+    yield messages.set_link(
+        indexes[link.name],
+        group=link.group,
+        mac=None if was and was.mac == link.mac else link.mac,
+        mtu=link.mtu,
+        master=indexes[link.master] if link.master else None,
+    )
+    if link.peer is not None:
+        yield messages.set_link(
+            indexes[link.peer],
+            group=link.peer_group,
+            mac=None if was and was.peer_mac == link.peer_mac else link.peer_mac,
+            mtu=link.mtu,
+        )
+    created = was is link
+    if was is not None and was.alt_name is not None and was.alt_name != link.alt_name:
+        yield messages.alternative_name(indexes[link.name], was.alt_name, add=False)
+    if link.alt_name is not None and (created or was is None or was.alt_name != link.alt_name):
+        yield messages.alternative_name(indexes[link.name], link.alt_name, add=True)
+
+
+def _harmless(action: Action, request: Request, refusal: Refusal) -> bool:
+    """What is gone already needs no removal; an alternative name is only for the eyes."""
+    if request.type in (messages.RTM_NEWLINKPROP, messages.RTM_DELLINKPROP):
+        return True
+    absent = (errno.ENOENT, errno.ESRCH, errno.ENODEV, errno.EADDRNOTAVAIL)
+    return isinstance(action, Remove | RemoveLink | RemoveGroup) and refusal.errno in absent
+
+
+def _reason(action: Action, refusal: Refusal) -> str:
+    if isinstance(action, CreateLink) and refusal.errno == errno.EEXIST:
+        return f"a device named {action.link.name} exists and is not Atoll's: rename or remove it"
+    if isinstance(action, CreateLink) and refusal.errno == errno.EOPNOTSUPP:
+        return f"the kernel has no {action.link.kind} devices: `atoll agent` at its start names the remedy"
+    return str(refusal)

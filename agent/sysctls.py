@@ -1,0 +1,42 @@
+"""Per-interface settings of the kernel, of the network namespace of the calling thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path("/proc/sys/net")
+
+Setting = tuple[str, str, str]
+"""Family ("ipv4", "ipv6"), name, value."""
+
+LINK_SETTINGS: Final[tuple[Setting, ...]] = (
+    ("ipv4", "rp_filter", "0"),  # nftables checks sources, in VRFs exactly
+    ("ipv4", "forwarding", "1"),
+    ("ipv4", "accept_redirects", "0"),
+    ("ipv4", "send_redirects", "0"),
+    ("ipv6", "disable_ipv6", "0"),
+    ("ipv6", "forwarding", "1"),
+    ("ipv6", "accept_ra", "0"),
+    ("ipv6", "accept_redirects", "0"),
+    ("ipv6", "accept_dad", "0"),
+    ("ipv6", "addr_gen_mode", "1"),  # none: next hops on our links are configured, never discovered
+)
+
+
+def write_settings(link: str, settings: Iterable[Setting]) -> None:
+    """A family that the kernel lacks has no settings; a link gone meanwhile needs none."""
+    for family, name, value in settings:
+        try:
+            (ROOT / family / "conf" / link / name).write_text(value, encoding="ascii")
+        except FileNotFoundError:
+            continue
+
+
+def read_global(family: str, name: str) -> str | None:
+    """`net.<family>.<name>`; None where the kernel has no such setting."""
+    try:
+        return (ROOT / family / name).read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return None
