@@ -34,6 +34,8 @@ class Resolution:
     problems: tuple[Problem, ...] = ()
     connections: Mapping[ObjectName, tuple[Connection, ...]] = field(default_factory=dict)
     """What the routers connect, by each network that takes part."""
+    agreed: tuple[tuple[ObjectName, ObjectName], ...] = ()
+    """Routers that import each other and whose types combine, as pairs by name."""
 
     def may_talk(self, left: ObjectName, right: ObjectName) -> bool:
         return left == right or right in self.peers[left]
@@ -66,6 +68,7 @@ def resolve(declarations: Declarations, namespaces: Mapping[str, Namespace]) -> 
         waiting=joined.waiting,
         problems=in_reading_order(problems),
         connections=connections,
+        agreed=joined.agreed,
     )
 
 

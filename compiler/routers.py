@@ -86,6 +86,8 @@ class Interconnection:
     """Everything that the routers of one commit say together."""
 
     connections: tuple[Connection, ...]
+    agreed: tuple[tuple[ObjectName, ObjectName], ...]
+    """Routers that import each other and whose types combine, whether or not they have networks."""
     waiting: tuple[Waiting, ...]
     problems: tuple[Problem, ...]
 
@@ -100,30 +102,42 @@ def interconnect(
     problems: list[Problem] = []
     members = _members(by_name, networks, problems)
     imports = _imports(by_name, namespaces, problems)
-    waiting: list[Waiting] = []
+    agreed, waiting = _consents(by_name, imports)
     connections = [
         Connection(cause=_cause(router), left=members[name], right=members[name])
         for name, router in by_name.items()
         if router.type is RouterType.MESH and len(members[name]) > 1
     ]
-    for name, partners in imports.items():
-        router = by_name[name]
-        for partner_name, entry in partners.items():
-            partner = by_name[partner_name]
-            if (router.type, partner.type) not in COMBINING:
-                continue
-            if name not in imports[partner_name]:
-                waiting.append(_waiting(router, partner, entry))
-            elif name < partner_name and members[name] and members[partner_name]:
-                cause = _cause(router, partner)
-                connections.append(Connection(cause=cause, left=members[name], right=members[partner_name]))
-    problems.extend(_problem_of_waiting(one, by_name) for one in waiting)
+    connections.extend(
+        Connection(cause=_cause(by_name[one], by_name[other]), left=members[one], right=members[other])
+        for one, other in agreed
+        if members[one] and members[other]
+    )
+    problems.extend(_problem_of_waiting(some) for some in waiting)
     problems.extend(
         problem for router in by_name.values() if (problem := _idle(router, members[router.name]))
     )
     return Interconnection(
-        connections=tuple(connections), waiting=tuple(sorted(waiting)), problems=tuple(problems)
+        connections=tuple(connections), agreed=agreed, waiting=waiting, problems=tuple(problems)
     )
+
+
+def _consents(
+    routers: Mapping[ObjectName, VirtualNetworkRouter],
+    imports: Mapping[ObjectName, Mapping[ObjectName, RouterImport]],
+) -> tuple[tuple[tuple[ObjectName, ObjectName], ...], tuple[Waiting, ...]]:
+    """Pairs of routers that agreed, each once, and one-sided imports; of types that combine only."""
+    agreed: list[tuple[ObjectName, ObjectName]] = []
+    waiting: list[Waiting] = []
+    for name, partners in imports.items():
+        for partner, entry in partners.items():
+            if (routers[name].type, routers[partner].type) not in COMBINING:
+                continue
+            if name not in imports[partner]:
+                waiting.append(_waiting(routers[name], routers[partner], entry))
+            elif name < partner:
+                agreed.append((name, partner))
+    return tuple(sorted(agreed)), tuple(sorted(waiting))
 
 
 def _members(
@@ -205,11 +219,11 @@ def _selects_no_network(router: VirtualNetworkRouter) -> Problem:
     )
 
 
-def _problem_of_waiting(waiting: Waiting, routers: Mapping[ObjectName, VirtualNetworkRouter]) -> Problem:
+def _problem_of_waiting(waiting: Waiting) -> Problem:
     return found(
         "ATL501",
         origin=waiting.origin,
-        subject=_subject(routers[waiting.importer]),
+        subject=f"VirtualNetworkRouter {waiting.importer}",
         reason=(
             f"it imports router {waiting.awaited} ({waiting.awaited_origin.place}), which does not import "
             "it: their networks do not talk while that consent is missing"
