@@ -1,0 +1,86 @@
+"""What the controller asks of its Git child, and what the child answers: msgpack either way."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from controller.snapshot import ReadLimits, Refusal
+
+
+class Fetch(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Bring `ref` of `url` into the bare repository `cache`, made on first use."""
+
+    url: str
+    ref: str
+    cache: str
+    previous: str | None
+    """A commit that should be an ancestor of the new one."""
+
+
+class Resolve(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Name the commit that `revision` is in the local `repository`."""
+
+    repository: str
+    revision: str
+
+
+class Read(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Read candidate files below `folder` of a commit, from the object database."""
+
+    repository: str
+    commit: str
+    folder: str
+    limits: ReadLimits
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    name: str
+    rewritten: bool = False
+    """`previous` is not an ancestor."""
+
+
+class Files(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    files: dict[str, bytes]
+    refused: list[tuple[str, Refusal]]
+
+
+class Kind(StrEnum):
+    """Kinds of failure, by what the operator can do about them."""
+
+    GIT_MISSING = "git missing"
+    UNREACHABLE = "unreachable"
+    NOT_A_REPOSITORY = "not a repository"
+    NOT_PERMITTED = "not permitted"
+    UNTRUSTED_HOST = "untrusted host"
+    REVISION_MISSING = "revision missing"
+    FOLDER_MISSING = "folder missing"
+    TOO_LARGE = "too large"
+    TOO_SLOW = "too slow"
+    BROKEN_CACHE = "broken cache"
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    kind: Kind
+    detail: str
+    """What Git said, one line."""
+
+
+Request = Fetch | Resolve | Read
+Answer = Commit | Files | Failure
+_REQUESTS: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
+_ANSWERS: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
+
+
+def encode(message: Request | Answer) -> bytes:
+    return msgspec.msgpack.encode(message)
+
+
+def decode_request(data: bytes) -> Request:
+    return _REQUESTS.decode(data)
+
+
+def decode_answer(data: bytes) -> Answer:
+    """Raise msgspec.DecodeError (or ValidationError, its subclass) for anything but one answer."""
+    return _ANSWERS.decode(data)
