@@ -78,24 +78,26 @@ _PREROUTING: Final = f"""\
 		iifgroup {NETWORK} meta iifkind != "vrf" goto services_of_network
 		ip daddr vmap @isolated4
 		ip6 daddr vmap @isolated6
-		fib daddr type local {_SERVICE} @isolated_ports counter reject
+		fib daddr type local {_SERVICE} @isolated_ports goto refuse
 	}}}}
 	chain services_of_own {{{{
 		type filter hook output priority -110; policy accept;
 		ip daddr vmap @isolated4
 		ip6 daddr vmap @isolated6
-		fib daddr type local {_SERVICE} @isolated_ports counter reject
+		fib daddr type local {_SERVICE} @isolated_ports goto refuse
 	}}}}
 	chain services_of_network {{{{
 		iifgroup . ip daddr . {_SERVICE} vmap @vips4
 		iifgroup . ip6 daddr . {_SERVICE} vmap @vips6
-		ip daddr @service_ranges4 counter reject
-		ip6 daddr @service_ranges6 counter reject
+		ip daddr @service_ranges4 goto refuse
+		ip6 daddr @service_ranges6 goto refuse
 		ip daddr vmap @isolated4
 		ip6 daddr vmap @isolated6
 	}}}}
+	# A reset for TCP, because the kernel rations ICMP errors (icmp_ratelimit): one second each.
 	chain refuse {{{{
-		counter reject
+		meta l4proto tcp counter reject with tcp reset
+		counter reject with icmpx admin-prohibited
 	}}}}
 	chain mixed {{{{
 		iifgroup . ip daddr . {_SERVICE} vmap @vips4
@@ -126,14 +128,14 @@ _INPUT_AND_FORWARD: Final = f"""
 		type filter hook forward priority filter; policy accept;
 		iifgroup . oifgroup @peers accept
 		iifgroup {NETWORK} goto leaving
-		oifgroup {NETWORK} counter reject with icmpx admin-prohibited
-		oifgroup {OUTSIDE_GROUP} ct direction original counter reject with icmpx admin-prohibited
+		oifgroup {NETWORK} goto refuse
+		oifgroup {OUTSIDE_GROUP} ct direction original goto refuse
 		{{vxlan}} ip daddr @underlay4 counter drop
 		{{vxlan}} ip6 daddr @underlay6 counter drop
 	}}}}
 	chain leaving {{{{
 		oifgroup {HOST_LINK} goto to_host
-		counter reject with icmpx admin-prohibited
+		goto refuse
 	}}}}
 	chain to_host {{{{
 		ct state established ct direction reply accept
@@ -143,7 +145,7 @@ _INPUT_AND_FORWARD: Final = f"""
 		iifgroup . ip6 daddr . {_SERVICE} @infrastructure6 accept
 		iifgroup @egress ip daddr != @cluster4 accept
 		iifgroup @egress ip6 daddr != @cluster6 accept
-		counter reject with icmpx admin-prohibited
+		goto refuse
 	}}}}
 """
 

@@ -10,7 +10,7 @@ import hashlib
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final
 
-from compiler.names import MAX_NUMBER, NetworkNumber, NodeNumber
+from compiler.names import MAX_NUMBER, NetworkNumber, NodeNumber, ObjectName
 
 FIRST_GROUP: Final = 1
 LAST_GROUP: Final = MAX_NUMBER
@@ -32,6 +32,15 @@ PORT_MAC: Final = "0a:44:00:00:00:01"
 
 def vrf_name(network: NetworkNumber) -> str:
     return f"vn{network}"
+
+
+def alt_name(network: ObjectName) -> str | None:
+    """`namespace.name`: what `ip link show` takes beside the number; it refuses a slash.
+
+    Namespaces hold no dot, so the first one parts the two. None where it is too long (ALTIFNAMSIZ).
+    """
+    name = f"{network.namespace}.{network.name}"
+    return name if len(name) < 128 else None
 
 
 def vxlan_name(network: NetworkNumber) -> str:

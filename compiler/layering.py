@@ -161,7 +161,7 @@ def _links(view: _View, network: NetworkPlan) -> Iterator[Link]:
         mac=names.PORT_MAC,
         mtu=names.VRF_MTU,
         table=view.table(number),
-        alt_name=str(network.name),
+        alt_name=names.alt_name(network.name),
     )
     yield Link(
         name=names.vxlan_name(number),

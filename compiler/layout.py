@@ -32,7 +32,7 @@ class Link:
     mtu: int
     master: str | None = None
     alt_name: str | None = None
-    """`namespace/name` of the network, for the eyes."""
+    """`namespace.name` of the network, for the eyes."""
     table: int | None = None
     """VRF only."""
     vni: int | None = None

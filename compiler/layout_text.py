@@ -49,7 +49,8 @@ def _link_lines(layout: Layout) -> Iterator[str]:
         match link.kind:
             case LinkKind.VRF:
                 yield f"ip link add {link.name} type vrf table {link.table}"
-                yield f"ip link property add dev {link.name} altname {link.alt_name}"
+                if link.alt_name:
+                    yield f"ip link property add dev {link.name} altname {link.alt_name}"
             case LinkKind.VXLAN:
                 yield (
                     f"ip link add {link.name} type vxlan id {link.vni} local {link.local}"
@@ -57,17 +58,16 @@ def _link_lines(layout: Layout) -> Iterator[str]:
                 )
             case LinkKind.HOST_LINK:
                 yield f"ip link add {link.name} type veth peer name {link.peer}"
+                yield f"ip link set {link.peer} addrgenmode none"
                 yield (
                     f"ip link set {link.peer} group {link.peer_group} address {link.peer_mac}"
-                    f" mtu {link.mtu} addrgenmode none up"
+                    f" mtu {link.mtu} up"
                 )
             case LinkKind.POD_PORT:
                 yield f"# {link.name} is made by the agent: its other end is inside the pod"
         master = f" master {link.master}" if link.master else ""
-        yield (
-            f"ip link set {link.name} group {link.group} address {link.mac} mtu {link.mtu}"
-            f" addrgenmode none{master} up"
-        )
+        yield f"ip link set {link.name} addrgenmode none"
+        yield f"ip link set {link.name} group {link.group} address {link.mac} mtu {link.mtu}{master} up"
 
 
 def _address_line(entry: LinkAddress) -> str:
