@@ -92,7 +92,10 @@ _ENTRIES: dict[str, Entry] = {
     "ATL107": Entry(
         title="Tag",
         severity=ERROR,
-        explanation="Tags (`!x`, `!!str`) are refused: declarations have only plain values.",
+        explanation=(
+            "Tags (`!x`, `!!str`) are refused: declarations have only plain values. Reading stopped at the"
+            " place."
+        ),
         example="spec: !custom\n  egress: none",
         remedy="Remove the tag; quote the value if it is text",
     ),
@@ -152,7 +155,7 @@ _ENTRIES: dict[str, Entry] = {
         title="Repository too large",
         severity=ERROR,
         explanation=(
-            "A repository may hold at most 10,000 declaration files and 64 MiB of them. Nothing was read."
+            "A repository may hold at most 10,000 declaration files and 16 MiB of them. Nothing was read."
         ),
         example="# 10,001 files",
         remedy="Split the repository, or move what declares nothing into a hidden directory",
@@ -671,6 +674,39 @@ _ENTRIES: dict[str, Entry] = {
         + "spec: {type: hub, virtualNetworkSelector: {matchLabels: {tier: web}}}",
         remedy="Import the routers that it should connect to, or remove it",
     ),
+    # --- 6xx: deletion --------------------------------------------------------------------------
+    "ATL601": Entry(
+        title="Too many networks deleted at once",
+        severity=ERROR,
+        explanation=(
+            "The commit no longer declares more than `limits.maxDeletedShare` of the networks: a wrong "
+            "folder or a bad merge looks like this. A single network may always be deleted."
+        ),
+        example="# a commit that removes four of ten networks",
+        remedy="Restore them, or name them in spec.confirmDeletionOf of the ClusterConfig in the same commit",
+    ),
+    "ATL602": Entry(
+        title="Network deleted while pods use it",
+        severity=ERROR,
+        explanation=(
+            "Pods that are bound to nodes name the network that the commit no longer declares; they would "
+            "be cut off."
+        ),
+        example="# a commit that removes network team-a/red while pods run on it",
+        remedy="Restore it, move its pods first, or name it in spec.confirmDeletionOf of the ClusterConfig",
+    ),
+    "ATL603": Entry(
+        title="Confirmed deletion of what is not deleted",
+        severity=WARNING,
+        explanation=(
+            "`confirmDeletionOf` names a network that is still declared, or that never was. Left in place, "
+            "it would confirm a deletion that nobody means."
+        ),
+        example=_CLUSTER
+        + "spec: {podRanges: [10.8.0.0/16], serviceRanges: [10.9.0.0/16], nodeRanges: [192.0.2.0/24],\n"
+        "  confirmDeletionOf: [team-a/never-declared]}",
+        remedy="Remove the name from spec.confirmDeletionOf",
+    ),
     # --- 7xx: inventory and capacity ------------------------------------------------------------
     "ATL701": Entry(
         title="Inventory is not readable",
@@ -691,6 +727,66 @@ _ENTRIES: dict[str, Entry] = {
         ),
         example="# a pod without metadata",
         remedy="Look at the object in the cluster, and take the inventory again",
+    ),
+    "ATL751": Entry(
+        title="No addresses left for a node",
+        severity=WARNING,
+        explanation=(
+            "Nodes get whole blocks of a network's subnets, and none is free. Pods with an address keep it; "
+            "the others wait."
+        ),
+        example="# a network with subnet 10.1.0.0/27 and pods on three nodes, with blocks of 16 addresses",
+        remedy="Add a subnet to the network, or widen one",
+    ),
+    "ATL752": Entry(
+        title="No network number left",
+        severity=ERROR,
+        explanation=(
+            "A cluster has 65,534 network numbers. Those of deleted networks are free again once every "
+            "node has applied a plan without them."
+        ),
+        example="# the 65,535th network",
+        remedy="Delete networks that nothing uses, or wait until earlier deletions are applied everywhere",
+    ),
+    "ATL753": Entry(
+        title="Addresses are running out",
+        severity=WARNING,
+        explanation=(
+            "Blocks that belong to nodes cover more than `limits.addressWarningShare` of the network's "
+            "subnets of one family."
+        ),
+        example="# a network with subnet 10.1.0.0/24 and blocks of 16 addresses on 14 nodes",
+        remedy="Add a subnet to the network, or widen one, before pods have to wait",
+    ),
+    "ATL754": Entry(
+        title="Many networks on one node",
+        severity=WARNING,
+        explanation=(
+            "A node holds the networks of its pods and those that these may talk to. Each costs devices, "
+            "routes and memory; `limits.maxNetworksPerNode` says how many are expected."
+        ),
+        example="# a node with pods of a network that may talk to 600 others",
+        remedy="Narrow the routers, spread the pods differently, or raise spec.limits.maxNetworksPerNode",
+    ),
+    "ATL755": Entry(
+        title="Node without an underlay address",
+        severity=WARNING,
+        explanation=(
+            "Nodes reach each other over the first IPv4 address of each, or over the first IPv6 address "
+            "where one has no IPv4 address. A node without it gets no plan, and its pods wait."
+        ),
+        example="# a node whose status has no address yet",
+        remedy="Wait until the kubelet reports its addresses, or correct its --node-ip",
+    ),
+    "ATL756": Entry(
+        title="No node number left",
+        severity=WARNING,
+        explanation=(
+            "A cluster has 65,534 node numbers. Those of removed nodes are free again once every node has "
+            "applied a plan without them."
+        ),
+        example="# the 65,535th node",
+        remedy="Wait until earlier removals are applied everywhere",
     ),
     # --- 8xx: repository and inventory file -----------------------------------------------------
     "ATL801": Entry(
