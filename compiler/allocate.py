@@ -15,13 +15,14 @@ so that it gives what `allocate` would give.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import NamedTuple
 
 from compiler.allocations import Allocations
 from compiler.catalogue import found
-from compiler.ledger import BITS, Holdings, Ledger, holdings_of, prefix_at, span
+from compiler.ledger import BITS, Account, Holdings, Ledger, holdings_of, span
 from compiler.model import ClusterConfig, Prefix, VirtualNetwork
 from compiler.names import MAX_NUMBER, NodeName, ObjectName
 from compiler.numbering import free_numbers
@@ -96,13 +97,10 @@ def reallocate(previous: Allotment, demand: Demand, touched: Touched) -> Allotme
     reviewed = {*touched.networks}
     for node in touched.nodes:
         reviewed.update(previous.holdings.get(node, ()))
-    for name in sorted(reviewed & demand.networks.keys()):
+    for name in sorted(reviewed & demand.networks.keys() & ledger.networks.keys()):
         _review(ledger, demand, demand.networks[name])
     places = {*touched.places, *previous.shortfalls, *_places(demand, reviewed, nodes)}
-    shortfalls = {}
-    for place in sorted(places, key=_name_order):
-        if problems := tuple(_fill(ledger, demand, place)):
-            shortfalls[place] = problems
+    shortfalls = dict(_fill(ledger, demand, places))
     allocations, holdings = ledger.closed()
     return Allotment(
         allocations=allocations,
@@ -111,20 +109,6 @@ def reallocate(previous: Allotment, demand: Demand, touched: Touched) -> Allotme
         unnumbered=unnumbered,
         refusals=refusals,
     )
-
-
-def _name_order(place: Place) -> tuple[str, str, str]:
-    return place.network.namespace, place.network.name, place.node
-
-
-def _places(demand: Demand, networks: set[ObjectName], nodes: set[NodeName]) -> Iterator[Place]:
-    for name in networks:
-        for node in demand.pods.get(name, ()):
-            yield Place(name, node)
-    if nodes:
-        for name in demand.pods.keys() - networks:
-            for node in demand.pods[name].keys() & nodes:
-                yield Place(name, node)
 
 
 def _number_nodes(ledger: Ledger, demand: Demand, nodes: Collection[NodeName]) -> Mapping[NodeName, Problem]:
@@ -148,22 +132,26 @@ def _number_nodes(ledger: Ledger, demand: Demand, nodes: Collection[NodeName]) -
 
 
 def _number_networks(ledger: Ledger, demand: Demand, names: Collection[ObjectName]) -> tuple[Problem, ...]:
-    """Retire, reopen and number; a problem for each network that finds no number."""
+    """Retire and number; a problem for each network that finds no number.
+
+    A deleted network that is declared again keeps its own: `free_numbers` gives it to nobody.
+    """
     for name in names:
         entry = ledger.networks.get(name)
-        if entry is None:
-            continue
-        if name not in demand.networks and entry.retired_in is None:
+        if entry is not None and entry.retired_in is None and name not in demand.networks:
             ledger.retire_network(name)
-        elif name in demand.networks and entry.retired_in is not None:
-            ledger.reopen(name)
     new = sorted(name for name in names if name in demand.networks and name not in ledger.networks)
     if new:
-        numbers = free_numbers(ledger.networks, ledger.confirmed)
+        returning = {
+            name: replace(ledger.networks[name], retired_in=None)
+            for name in names
+            if name in demand.networks and name in ledger.networks
+        }
+        numbers = free_numbers({**ledger.networks, **returning}, ledger.confirmed)
         for name, (number, former) in zip(new, numbers, strict=False):
             if former is not None:
                 ledger.drop_network(former)
-            ledger.admit(name, number)
+            ledger.admit_network(name, number)
     return tuple(
         _no_number("ATL752", f"VirtualNetwork {name}", demand.networks[name].origin)
         for name in new
@@ -178,75 +166,117 @@ def _no_number(code: str, subject: str, origin: Origin | None) -> Problem:
 
 def _review(ledger: Ledger, demand: Demand, network: VirtualNetwork) -> None:
     """Retire the blocks that lost their subnet or node, return those that found both again."""
-    if network.name not in ledger.networks:
-        return
+    account = ledger.account(network.name)
     subnets = [(subnet.prefix.version, *span(subnet.prefix)) for subnet in network.subnets]
 
     def grounded(prefix: Prefix, node: NodeName) -> bool:
+        if node not in demand.nodes:
+            return False
         start, end = span(prefix)
-        return node in demand.nodes and any(
-            version == prefix.version and first <= start and end <= last for version, first, last in subnets
+        return any(
+            first <= start and end <= last and version == prefix.version for version, first, last in subnets
         )
 
-    for prefix, node in list(ledger.blocks(network.name).items()):
-        if not grounded(prefix, node):
-            ledger.retire(network.name, prefix)
-    retired = ledger.retired(network.name)
-    returning = [prefix for prefix, (node, _) in retired.items() if grounded(prefix, node)]
+    lost = [prefix for prefix, node in account.blocks.items() if not grounded(prefix, node)]
+    returning = [prefix for prefix, (node, _) in account.retired.items() if grounded(prefix, node)]
+    for prefix in lost:
+        ledger.retire(account, prefix)
     for prefix in sorted(returning, key=lambda prefix: (prefix.version, *span(prefix))):
-        ledger.restore(network.name, prefix)
+        ledger.restore(account, prefix)
 
 
-def _fill(ledger: Ledger, demand: Demand, place: Place) -> Iterator[Problem]:
-    """Grant blocks until every pod of the network on the node can have an address of each family."""
-    network = demand.networks.get(place.network)
-    pods = demand.pods.get(place.network, {}).get(place.node, 0)
-    if network is None or network.name not in ledger.networks or place.node not in ledger.nodes:
-        return
-    if place.node not in demand.nodes:
-        return
-    for version in sorted({subnet.prefix.version for subnet in network.subnets}):
-        unusable = _unusable(network, version)
-        held = ledger.blocks_of(network.name, place.node)
-        room = sum(_room(prefix, unusable) for prefix in held if prefix.version == version)
-        while room < pods:
-            prefix = _next_block(ledger, demand.config, network, version, place.node)
-            if prefix is None:
-                yield _shortfall(network, place.node, version, pods - room)
-                break
-            ledger.grant(network.name, prefix, place.node)
-            room += _room(prefix, unusable)
+def _places(demand: Demand, networks: set[ObjectName], nodes: set[NodeName]) -> Iterator[Place]:
+    """Where pods may now find what they lacked."""
+    for name in networks:
+        for node in demand.pods.get(name, ()):
+            yield Place(name, node)
+    if nodes:
+        for name in demand.pods.keys() - networks:
+            for node in demand.pods[name].keys() & nodes:
+                yield Place(name, node)
 
 
-def _unusable(network: VirtualNetwork, version: int) -> frozenset[int]:
+def _fill(
+    ledger: Ledger, demand: Demand, places: Iterable[Place]
+) -> Iterator[tuple[Place, tuple[Problem, ...]]]:
+    """Grant blocks, by network and node, until every pod there can have an address of each family."""
+    for name, some in groupby(sorted(places, key=_name_order), key=lambda place: place.network):
+        network, pods = demand.networks.get(name), demand.pods.get(name, {})
+        if network is None or name not in ledger.networks:
+            continue
+        account, families = ledger.account(name), _families(network, demand.config)
+        for place in some:
+            if place.node not in demand.nodes or place.node not in ledger.nodes:
+                continue
+            problems = tuple(
+                _shortfall(network, place.node, family.version, missing)
+                for family in families
+                if (missing := _fill_family(ledger, account, family, place.node, pods.get(place.node, 0)))
+            )
+            if problems:
+                yield place, problems
+
+
+def _name_order(place: Place) -> tuple[str, str, str]:
+    return place.network.namespace, place.network.name, place.node
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Family:
+    """A network's addresses of one family, as integers."""
+
+    version: int
+    subnets: tuple[tuple[int, int, int], ...]
+    """First and last address, and the size of a block: the whole subnet where that is smaller."""
+    unusable: frozenset[int]
     """The first and last address of an IPv4 subnet; a /31 or /32 has neither (RFC 3021)."""
-    return frozenset(
-        address
-        for subnet in network.subnets
-        if subnet.prefix.version == version == 4 and subnet.prefix.prefixlen < 31
-        for address in span(subnet.prefix)
+
+    def room(self, start: int, end: int) -> int:
+        """For how many pods a block has addresses."""
+        return end - start + 1 - sum(start <= address <= end for address in self.unusable)
+
+
+def _families(network: VirtualNetwork, config: ClusterConfig) -> tuple[_Family, ...]:
+    lengths = {4: config.block_size_v4, 6: config.block_size_v6}
+    return tuple(
+        _Family(
+            version=version,
+            subnets=tuple(
+                (*span(prefix), 1 << (BITS[version] - max(length, prefix.prefixlen))) for prefix in prefixes
+            ),
+            unusable=frozenset(
+                address
+                for prefix in prefixes
+                if version == 4 and prefix.prefixlen < 31
+                for address in span(prefix)
+            ),
+        )
+        for version, length in lengths.items()
+        if (prefixes := [s.prefix for s in network.subnets if s.prefix.version == version])
     )
 
 
-def _room(prefix: Prefix, unusable: Collection[int]) -> int:
-    """How many pods a block has addresses for."""
-    start, end = span(prefix)
-    return end - start + 1 - sum(start <= address <= end for address in unusable)
+def _fill_family(ledger: Ledger, account: Account, family: _Family, node: NodeName, pods: int) -> int:
+    """How many pods still lack an address."""
+    held = (span(prefix) for prefix in ledger.blocks_of(account, node) if prefix.version == family.version)
+    room = sum(family.room(start, end) for start, end in held)
+    while room < pods:
+        position = _next_block(ledger, account, family, node)
+        if position is None:
+            return pods - room
+        start, size = position
+        ledger.grant(account, node, family.version, start, size)
+        room += family.room(start, start + size - 1)
+    return 0
 
 
-def _next_block(
-    ledger: Ledger, config: ClusterConfig, network: VirtualNetwork, version: int, node: NodeName
-) -> Prefix | None:
-    """The lowest free position; a subnet smaller than a block is one block."""
-    length = config.block_size_v4 if version == 4 else config.block_size_v6
-    taken = (ledger.taken_in(network.name, version), ledger.taken_on(node, version))
-    for subnet in network.subnets:
-        if subnet.prefix.version != version:
-            continue
-        size = 1 << (BITS[version] - max(length, subnet.prefix.prefixlen))
-        start = lowest_free(*span(subnet.prefix), size, *taken)
+def _next_block(ledger: Ledger, account: Account, family: _Family, node: NodeName) -> tuple[int, int] | None:
+    """Start and size of the lowest free position."""
+    taken = (account.taken(family.version), ledger.taken_on(node, family.version))
+    for first, last, size in family.subnets:
+        start = lowest_free(first, last, size, *taken)
         if start is not None:
-            return prefix_at(version, start, size)
+            return start, size
     return None
 
 
@@ -255,6 +285,6 @@ def _shortfall(network: VirtualNetwork, node: NodeName, version: int, pods: int)
         "ATL751",
         origin=network.origin,
         subject=f"VirtualNetwork {network.name}",
-        reason=f"its IPv{version} subnets have no block left for node {node}: {pods} pods there wait",
+        reason=f"its IPv{version} subnets have no block left for node {node}, where {pods} pods wait",
         remedy=f"Add an IPv{version} subnet to VirtualNetwork {network.name}, or widen one of its subnets",
     )

@@ -7,7 +7,7 @@ touched stay the same objects. What is retired stays taken until it is confirmed
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 
 from compiler.allocations import Allocations, NetworkAllocation, NodeAllocation
@@ -46,12 +46,40 @@ def prefix_at(version: int, start: int, size: int) -> Prefix:
     return IPv4Network((start, length)) if version == 4 else IPv6Network((start, length))
 
 
-@dataclass(slots=True)
-class _Account:
-    """A network's entry, open for changes."""
+class Account:
+    """One declared network's entry, open for changes."""
 
-    blocks: dict[Prefix, NodeName]
-    retired: dict[Prefix, tuple[NodeName, int]]
+    __slots__ = ("_confirmed", "_taken", "blocks", "entry", "name", "retired")
+
+    def __init__(self, name: ObjectName, entry: NetworkAllocation, confirmed: int) -> None:
+        self.name = name
+        self.entry = entry
+        self._confirmed = confirmed
+        self._taken: dict[int, Ranges] = {}
+        self.blocks = dict(entry.blocks)
+        self.retired = dict(entry.retired_blocks)
+        if entry.retired_in is not None:  # declared again: its blocks are up for return
+            self.retired |= {prefix: (node, entry.retired_in) for prefix, node in entry.blocks.items()}
+            self.blocks = {}
+
+    def taken(self, version: int) -> Ranges:
+        """Addresses that belong to a node, or did and are not confirmed free."""
+        ranges = self._taken.get(version)
+        if ranges is None:
+            held = [*self.blocks, *(p for p, (_, ended) in self.retired.items() if ended > self._confirmed)]
+            ranges = Ranges(sorted(span(prefix) for prefix in held if prefix.version == version))
+            self._taken[version] = ranges
+        return ranges
+
+    def keeps(self, prefix: Prefix, node: NodeName) -> bool:
+        """Whether a block that the node has or had is still in others' way."""
+        return self.blocks.get(prefix) == node or self.retired[prefix][1] > self._confirmed
+
+    def closed(self) -> NetworkAllocation:
+        entry = self.entry
+        if entry.retired_in is None and (self.blocks, self.retired) == (entry.blocks, entry.retired_blocks):
+            return entry
+        return NetworkAllocation(number=entry.number, blocks=self.blocks, retired_blocks=self.retired)
 
 
 class Ledger:
@@ -61,76 +89,24 @@ class Ledger:
         self.generation = allocations.generation + 1
         """In which everything ends that this run retires."""
         self.networks: dict[ObjectName, NetworkAllocation] = dict(allocations.networks)
-        self.nodes = dict(allocations.nodes)
-        self._dirty = False
+        self.nodes: dict[NodeName, NodeAllocation] = dict(allocations.nodes)
+        self._changed = False
         self._holdings = Draft(holdings)
-        self._accounts: dict[ObjectName, _Account] = {}
-        self._taken_in: dict[tuple[ObjectName, int], Ranges] = {}
+        self._accounts: dict[ObjectName, Account] = {}
         self._taken_on: dict[tuple[NodeName, int], Ranges] = {}
 
-    def is_taken(self, retired_in: int | None) -> bool:
-        """Whether something that ended then, or has not ended, is still in somebody's way."""
-        return retired_in is None or retired_in > self.confirmed
-
-    def blocks(self, network: ObjectName) -> Mapping[Prefix, NodeName]:
-        account = self._accounts.get(network)
-        return account.blocks if account else self.networks[network].blocks
-
-    def retired(self, network: ObjectName) -> Mapping[Prefix, tuple[NodeName, int]]:
-        account = self._accounts.get(network)
-        return account.retired if account else self.networks[network].retired_blocks
-
-    def blocks_of(self, network: ObjectName, node: NodeName) -> Iterator[Prefix]:
-        """The node's blocks in a network, those in force."""
-        blocks = self.blocks(network)
-        held = self._holdings.read(node).get(network, ())
-        return (prefix for prefix in held if blocks.get(prefix) == node)
-
-    def retire(self, network: ObjectName, prefix: Prefix) -> None:
-        account = self._open(network)
-        account.retired[prefix] = (account.blocks.pop(prefix), self.generation)
-
-    def restore(self, network: ObjectName, prefix: Prefix) -> None:
-        """Give a retired block back to its former owner, or forget it where that would now collide."""
-        account = self._open(network)
-        node, ended = account.retired[prefix]
-        start, end = span(prefix)
-        taken = (self.taken_in(network, prefix.version), self.taken_on(node, prefix.version))
-        del account.retired[prefix]
-        if not self.is_taken(ended):
-            if any(ranges.end_of_overlap(start, end) is not None for ranges in taken):
-                self._forget(network, prefix, node)
-                return
-            for ranges in taken:
-                ranges.add(start, end)
-        account.blocks[prefix] = node
-
-    def grant(self, network: ObjectName, prefix: Prefix, node: NodeName) -> None:
-        """A new block. Of the network's own retired blocks, those that it covers are forgotten."""
-        start, end = span(prefix)
-        account = self._open(network)
-        for old, (owner, _) in list(account.retired.items()):
-            if old.version == prefix.version and old.overlaps(prefix):
-                del account.retired[old]
-                self._forget(network, old, owner)
-        self.taken_in(network, prefix.version).add(start, end)
-        self.taken_on(node, prefix.version).add(start, end)
-        account.blocks[prefix] = node
-        held = self._holdings.open(node)
-        held[network] = (*held.get(network, ()), prefix)
-
-    def admit(self, network: ObjectName, number: int) -> None:
-        self._dirty = True
+    def admit_network(self, network: ObjectName, number: int) -> None:
+        self._changed = True
         self.networks[network] = NetworkAllocation(number=NetworkNumber(number))
 
     def retire_network(self, network: ObjectName) -> None:
         """With everything it holds."""
-        self._dirty = True
+        self._changed = True
         self.networks[network] = replace(self.networks[network], retired_in=self.generation)
 
     def drop_network(self, network: ObjectName) -> None:
         """Forget a retired network, for another takes its number."""
-        self._dirty = True
+        self._changed = True
         entry = self.networks.pop(network)
         for prefix, node in entry.blocks.items():
             self._forget(network, prefix, node)
@@ -138,37 +114,60 @@ class Ledger:
             self._forget(network, prefix, node)
 
     def admit_node(self, node: NodeName, number: int) -> None:
-        self._dirty = True
+        self._changed = True
         self.nodes[node] = NodeAllocation(number=NodeNumber(number))
 
     def retire_node(self, node: NodeName) -> None:
-        self._dirty = True
+        self._changed = True
         self.nodes[node] = replace(self.nodes[node], retired_in=self.generation)
 
     def drop_node(self, node: NodeName) -> None:
-        self._dirty = True
+        self._changed = True
         del self.nodes[node]
 
-    def reopen(self, network: ObjectName) -> None:
-        """A retired network is declared again: its number is its own, its blocks are up for return."""
-        entry = self.networks[network]
-        assert entry.retired_in is not None
-        ended = entry.retired_in
-        blocks = {prefix: (node, ended) for prefix, node in entry.blocks.items()}
-        self._dirty = True
-        self._accounts[network] = _Account({}, {**entry.retired_blocks, **blocks})
-        self.networks[network] = replace(entry, retired_in=None)
+    def account(self, network: ObjectName) -> Account:
+        account = self._accounts.get(network)
+        if account is None:
+            account = Account(network, self.networks[network], self.confirmed)
+            self._accounts[network] = account
+        return account
 
-    def taken_in(self, network: ObjectName, version: int) -> Ranges:
-        """Addresses of a network that belong to a node, or did and are not confirmed free."""
-        key = (network, version)
-        ranges = self._taken_in.get(key)
-        if ranges is None:
-            held = [*self.blocks(network)]
-            held += [prefix for prefix, (_, ended) in self.retired(network).items() if self.is_taken(ended)]
-            ranges = Ranges(span(prefix) for prefix in held if prefix.version == version)
-            self._taken_in[key] = ranges
-        return ranges
+    def blocks_of(self, account: Account, node: NodeName) -> Iterator[Prefix]:
+        """The node's blocks in a network, those in force."""
+        held = self._holdings.read(node).get(account.name, ())
+        return (prefix for prefix in held if account.blocks.get(prefix) == node)
+
+    def retire(self, account: Account, prefix: Prefix) -> None:
+        account.retired[prefix] = (account.blocks.pop(prefix), self.generation)
+
+    def restore(self, account: Account, prefix: Prefix) -> None:
+        """Give a retired block back to its former owner, or forget it where that would now collide."""
+        node, ended = account.retired[prefix]
+        start, end = span(prefix)
+        taken = (account.taken(prefix.version), self.taken_on(node, prefix.version))
+        del account.retired[prefix]
+        if ended <= self.confirmed:
+            if any(ranges.end_of_overlap(start, end) is not None for ranges in taken):
+                self._forget(account.name, prefix, node)
+                return
+            for ranges in taken:
+                ranges.add(start, end)
+        account.blocks[prefix] = node
+
+    def grant(self, account: Account, node: NodeName, version: int, start: int, size: int) -> None:
+        """A new block. Of the network's own retired blocks, those that it covers are forgotten."""
+        prefix = prefix_at(version, start, size)
+        end = start + size - 1
+        for old, (owner, _) in list(account.retired.items()):
+            first, last = span(old)
+            if old.version == version and first <= end and start <= last:
+                del account.retired[old]
+                self._forget(account.name, old, owner)
+        account.taken(version).add(start, end)
+        self.taken_on(node, version).add(start, end)
+        account.blocks[prefix] = node
+        held = self._holdings.open(node)
+        held[account.name] = (*held.get(account.name, ()), prefix)
 
     def taken_on(self, node: NodeName, version: int) -> Ranges:
         """Addresses of all networks that are on a node, or were and are not confirmed gone."""
@@ -185,30 +184,25 @@ class Ledger:
         return ranges
 
     def _is_on(self, network: ObjectName, prefix: Prefix, node: NodeName) -> bool:
-        if self.blocks(network).get(prefix) == node:
-            return self.is_taken(self.networks[network].retired_in)
-        _, ended = self.retired(network).get(prefix, (node, 0))
-        return self.is_taken(ended)
+        account = self._accounts.get(network)
+        if account is not None:
+            return account.keeps(prefix, node)
+        entry = self.networks[network]
+        in_force = entry.blocks.get(prefix) == node
+        ended = entry.retired_in if in_force else entry.retired_blocks[prefix][1]
+        return ended is None or ended > self.confirmed
 
     def closed(self) -> tuple[Allocations, Holdings]:
         """The new allocations; the ones before, themselves, where nothing changed."""
         for name, account in self._accounts.items():
-            entry = replace(self.networks[name], blocks=account.blocks, retired_blocks=account.retired)
-            if entry != self._before.networks.get(name):
+            entry = account.closed()
+            if entry is not account.entry:
                 self.networks[name] = entry
-                self._dirty = True
-        if not self._dirty:
+                self._changed = True
+        if not self._changed:
             return self._before, self._holdings.finished()
         after = replace(self._before, generation=self.generation, networks=self.networks, nodes=self.nodes)
         return after, self._holdings.finished()
-
-    def _open(self, network: ObjectName) -> _Account:
-        account = self._accounts.get(network)
-        if account is None:
-            entry = self.networks[network]
-            account = _Account(dict(entry.blocks), dict(entry.retired_blocks))
-            self._accounts[network] = account
-        return account
 
     def _forget(self, network: ObjectName, prefix: Prefix, node: NodeName) -> None:
         held = self._holdings.open(node)
