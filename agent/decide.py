@@ -183,11 +183,11 @@ def _in_order(links: Iterable[Link]) -> tuple[Link, ...]:
 def _entry_removals(desired: Layout, observed: Layout, links: _LinkChanges) -> Iterator[Action]:
     """Routes first: a route may use an address or a neighbour, never the other way round."""
     for want, have in _entry_kinds(desired, observed, removing=True):
-        replaced = {_key(entry) for entry in want}
+        replaced = {key(entry) for entry in want}
         stale = (
             entry
             for entry in have - want
-            if _key(entry) not in replaced and not links.forgets(entry) and not links.keeps(entry)
+            if key(entry) not in replaced and not links.forgets(entry) and not links.keeps(entry)
         )
         yield from (Remove(entry=entry) for entry in sorted(stale, key=describe))
 
@@ -210,19 +210,19 @@ def _entry_kinds(
     return kinds[::-1] if removing else kinds
 
 
-def _key(entry: Entry) -> tuple[object, ...]:
+def key(entry: Entry) -> tuple[object, ...]:
     """Two entries with one key cannot both exist: putting the second replaces the first."""
     match entry:
         case LinkAddress():
-            return (entry.link, entry.address, entry.prefix_length)
+            return (LinkAddress, entry.link, entry.address, entry.prefix_length)
         case Route():
-            return (entry.table, entry.prefix, entry.metric)
+            return (Route, entry.table, entry.prefix, entry.metric)
         case Neighbour():
-            return (entry.link, entry.address)
+            return (Neighbour, entry.link, entry.address)
         case ForwardingEntry():
-            return (entry.link, entry.mac)
+            return (ForwardingEntry, entry.link, entry.mac)
         case Rule():
-            return (entry.family, entry.priority)
+            return (Rule, entry.family, entry.priority)
 
 
 def _rule_actions(desired: frozenset[Rule], observed: frozenset[Rule]) -> Iterator[Action]:

@@ -6,7 +6,7 @@ Every route and rule carries ROUTE_PROTOCOL: that mark, not its place, makes it 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pyroute2.netlink import nlmsg
@@ -55,22 +55,11 @@ class UnknownLink(Exception):
     """An entry's link does not exist."""
 
 
-class Indexes(Mapping[str, int]):
+class Indexes(dict[str, int]):
     """Interface indexes by name; a missing one is an error of its own."""
 
-    def __init__(self, indexes: Mapping[str, int]) -> None:
-        self._indexes = indexes
-
-    def __getitem__(self, name: str) -> int:
-        if name not in self._indexes:
-            raise UnknownLink(f"link {name} does not exist")
-        return self._indexes[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._indexes)
-
-    def __len__(self) -> int:
-        return len(self._indexes)
+    def __missing__(self, name: str) -> int:
+        raise UnknownLink(f"link {name} does not exist")
 
 
 def encode(message: nlmsg, fields: Mapping[str, object], attributes: Attributes) -> bytes:
