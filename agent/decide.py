@@ -31,7 +31,13 @@ from compiler.names import NetworkNumber
 KERNEL_LOCAL_PRIORITY: Final = 0
 LONGEST_ALT_NAME: Final = 127
 """ALTIFNAMSIZ less the final zero; a longer name is left out, it is only for the eyes."""
-_KIND_ORDER: Final = (LinkKind.VRF, LinkKind.VXLAN, LinkKind.HOST_LINK, LinkKind.POD_PORT)
+_KIND_ORDER: Final = (
+    LinkKind.REFUSAL,
+    LinkKind.VRF,
+    LinkKind.VXLAN,
+    LinkKind.HOST_LINK,
+    LinkKind.POD_PORT,
+)
 
 
 def decide(

@@ -85,6 +85,8 @@ def create_link(link: Link) -> Request:
 
 def _link_info(link: Link) -> Attributes:
     match link.kind:
+        case LinkKind.REFUSAL:
+            return _info("dummy", [])
         case LinkKind.VRF:
             return _info("vrf", [("IFLA_VRF_TABLE", link.table)])
         case LinkKind.VXLAN:

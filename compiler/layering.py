@@ -63,8 +63,9 @@ def union(pieces: Iterable[Layout]) -> Layout:
 def base_layout(plan: NodePlan) -> Layout:
     """The layout of a node without pods."""
     view = _View(plan)
+    refusal = {_refusal(plan)} if plan.networks else set()
     return Layout(
-        links=frozenset(link for n in plan.networks for link in _links(view, n)),
+        links=frozenset(link for n in plan.networks for link in _links(view, n)) | refusal,
         addresses=frozenset(a for n in view.present for a in _host_link_addresses(view, n)),
         routes=frozenset(route for n in plan.networks for route in _routes(view, n)),
         neighbours=frozenset(entry for n in plan.networks for entry in _neighbours(view, n)),
@@ -188,6 +189,20 @@ def _links(view: _View, network: NetworkPlan) -> Iterator[Link]:
         )
 
 
+def _refusal(plan: NodePlan) -> Link:
+    return Link(
+        name=names.REFUSAL_LINK,
+        kind=LinkKind.REFUSAL,
+        group=names.REFUSAL_GROUP,
+        mac=names.REFUSAL_MAC,
+        mtu=plan.datapath.mtu,
+    )
+
+
+def _refusing(table: int, prefix: Prefix) -> Route:
+    return Route(table=table, prefix=prefix, link=names.REFUSAL_LINK, metric=VRF_DEFAULT_METRIC)
+
+
 def _host_link_addresses(view: _View, network: NetworkPlan) -> Iterator[LinkAddress]:
     number = network.number
     for links in view.host_links(network):
@@ -207,7 +222,7 @@ def _host_link_addresses(view: _View, network: NetworkPlan) -> Iterator[LinkAddr
 def _routes(view: _View, network: NetworkPlan) -> Iterator[Route]:
     table, number = view.table(network.number), network.number
     for everything in (DEFAULT_V4, DEFAULT_V6):
-        yield Route(table=table, prefix=everything, link=None, metric=VRF_DEFAULT_METRIC)
+        yield _refusing(table, everything)
     for block in view.remote_blocks(network):
         yield Route(
             table=table,
@@ -234,7 +249,7 @@ def _host_link_routes(view: _View, network: NetworkPlan) -> Iterator[Route]:
             yield Route(table=table, prefix=everything, link=link, via=via)
         for reached in view.reached(network):  # an address nobody has must not leave the cluster
             for subnet in reached.subnets:
-                yield Route(table=table, prefix=subnet, link=None, metric=VRF_DEFAULT_METRIC)
+                yield _refusing(table, subnet)
 
 
 def _neighbours(view: _View, network: NetworkPlan) -> Iterator[Neighbour]:

@@ -17,6 +17,8 @@ from compiler.names import NetworkNumber
 class LinkKind(StrEnum):
     VRF = "vrf"
     VXLAN = "vxlan"
+    REFUSAL = "refusal"
+    """A dummy: where a VRF sends what has no other route, to be refused in the forward hook."""
     HOST_LINK = "host link"
     """A veth pair; `name` is the end inside the VRF, `peer` the end outside."""
     POD_PORT = "pod port"
@@ -59,7 +61,7 @@ class Route:
     table: int
     prefix: Prefix
     link: str | None
-    """None: an unreachable route."""
+    """None: an unreachable route (read from a kernel; a plan has none)."""
     via: Address | None = None
     source: Address | None = None
     metric: int = 0
