@@ -68,6 +68,12 @@ def port_name(container: str, interface: str) -> str:
     return "at" + hashlib.sha256(f"{container}/{interface}".encode()).hexdigest()[:12]
 
 
+def pod_mac(container: str, interface: str) -> str:
+    """Of the pod's end of its link: steady for as long as the container lives."""
+    digest = hashlib.sha256(f"{container}/{interface}".encode()).digest()
+    return ":".join(f"{octet:02x}" for octet in (0x0A, 0x50, *digest[:4]))
+
+
 def _mac(kind: int, node: int, network: int) -> str:
     octets = (0x0A, kind, node >> 8, node & 0xFF, network >> 8, network & 0xFF)
     return ":".join(f"{octet:02x}" for octet in octets)
