@@ -53,12 +53,13 @@ def network(
     allowed: LabelSelector | None = None,
     infrastructure: tuple[InfrastructureService, ...] = DEFAULT_INFRASTRUCTURE,
     egress: Egress = Egress.NONE,
-    **labels: str,
+    labels: Mapping[str, str] | None = None,
+    **more_labels: str,
 ) -> VirtualNetwork:
     origin = Origin(path="networks.yaml", line=line)
     return VirtualNetwork(
         name=name(text),
-        labels=labels,
+        labels={**(labels or {}), **more_labels},
         subnets=tuple(Subnet(prefix=ip_network(subnet), origin=origin) for subnet in subnets),
         allowed_namespaces=allowed,
         infrastructure=infrastructure,
