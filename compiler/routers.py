@@ -16,14 +16,12 @@ from compiler.model import LabelSelector, RouterImport, RouterType, VirtualNetwo
 from compiler.names import ObjectName
 from compiler.problem import Origin, Problem
 
-COMBINING = frozenset(
-    {
-        (RouterType.MESH, RouterType.MESH),
-        (RouterType.HUB, RouterType.SPOKE),
-        (RouterType.SPOKE, RouterType.HUB),
-    }
-)
-"""Types of two routers that connect their networks by mutual import; every other pair has no effect."""
+PARTNER = {
+    RouterType.MESH: RouterType.MESH,
+    RouterType.HUB: RouterType.SPOKE,
+    RouterType.SPOKE: RouterType.HUB,
+}
+"""The type with which each type connects by mutual import; every other pair has no effect."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -126,13 +124,11 @@ def _consents(
     routers: Mapping[ObjectName, VirtualNetworkRouter],
     imports: Mapping[ObjectName, Mapping[ObjectName, RouterImport]],
 ) -> tuple[tuple[tuple[ObjectName, ObjectName], ...], tuple[Waiting, ...]]:
-    """Pairs of routers that agreed, each once, and one-sided imports; of types that combine only."""
+    """Pairs of routers that agreed, each once, and one-sided imports."""
     agreed: list[tuple[ObjectName, ObjectName]] = []
     waiting: list[Waiting] = []
     for name, partners in imports.items():
         for partner, entry in partners.items():
-            if (routers[name].type, routers[partner].type) not in COMBINING:
-                continue
             if name not in imports[partner]:
                 waiting.append(_waiting(routers[name], routers[partner], entry))
             elif name < partner:
@@ -164,24 +160,22 @@ def _imports(
     namespaces: Mapping[str, Namespace],
     problems: list[Problem],
 ) -> Mapping[ObjectName, Mapping[ObjectName, RouterImport]]:
-    """For each router, the others that it imports and the first entry that does."""
-    everywhere = LabelIndex((router.name, router.labels) for router in routers.values())
+    """For each router, the others that it imports with effect and the first entry that does."""
+    everywhere = LabelIndex((router, router.labels) for router in routers.values())
     inhabited = sorted({name.namespace for name in routers})
     spaces = LabelIndex((space, namespace_labels(space, namespaces)) for space in inhabited)
     imports: dict[ObjectName, dict[ObjectName, RouterImport]] = {}
     for name, router in routers.items():
-        imports[name] = {}
+        partners = imports[name] = {}
         for entry in router.imports:
             within = _namespaces_of(entry.namespace_selector, name.namespace, spaces)
             selected = [
-                other for other in everywhere.select(entry.router_selector) if other.namespace in within
+                other for other in everywhere.select(entry.router_selector) if other.name.namespace in within
             ]
-            others = [other for other in selected if other != name]
-            for other in others:
-                imports[name].setdefault(other, entry)
-            problems.extend(
-                _judge_import(router, entry, [routers[other] for other in others], bool(selected))
-            )
+            for other in selected:
+                if other.type is PARTNER[router.type] and other is not router:
+                    partners.setdefault(other.name, entry)
+            problems.extend(_judge_import(router, entry, selected))
     return imports
 
 
@@ -232,29 +226,33 @@ def _problem_of_waiting(waiting: Waiting) -> Problem:
     )
 
 
+_NAMED = 5
+"""Of many routers in one message, this many are named."""
+
+
 def _judge_import(
-    router: VirtualNetworkRouter,
-    entry: RouterImport,
-    others: list[VirtualNetworkRouter],
-    selects_itself: bool,
+    router: VirtualNetworkRouter, entry: RouterImport, selected: list[VirtualNetworkRouter]
 ) -> Iterable[Problem]:
+    others = [other for other in selected if other is not router]
     if not others:
-        selected = "matches only the router itself" if selects_itself else "matches no router"
+        matches = "matches only the router itself" if selected else "matches no router"
         yield found(
             "ATL312",
             origin=entry.origin,
             subject=_subject(router),
-            reason=f"its import {selected}, so it has no effect",
+            reason=f"its import {matches}, so it has no effect",
         )
-    useless = [other for other in others if (router.type, other.type) not in COMBINING]
+    useless = [other for other in others if other.type is not PARTNER[router.type]]
     if useless:
-        named = ", ".join(f"{other.type} {other.name}" for other in useless)
+        named = ", ".join(f"{other.type} {other.name}" for other in useless[:_NAMED])
+        more = f" and {len(useless) - _NAMED} more" if len(useless) > _NAMED else ""
         yield found(
             "ATL502",
             origin=entry.origin,
             subject=_subject(router),
             reason=(
-                f"it is a {router.type} and imports {named}: these types never connect, so that has no effect"
+                f"it is a {router.type} and imports {named}{more}: these types never connect, "
+                "so that has no effect"
             ),
             remedy=_ADVICE.get((router.type, useless[0].type)),
         )
