@@ -1,0 +1,198 @@
+"""Applying plans. At every instant each packet is judged by the old policy, the new one, or both.
+
+Three steps: tighten (one nft transaction leaves only what both allow), change links and routes,
+loosen (one transaction to the new ruleset). A step that fails leads back to the old plan. What is
+in force is also on disk, and is taken up again at the next start, with the controller or without.
+
+All methods hold `changed`, so that one thread at a time deals with the kernel; waiters on it learn
+of every plan that has come into force.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.actions import Action
+from agent.addresses import AddressStore, Lease
+from agent.decide import decide, missing_ports
+from agent.files import replace_file
+from agent.kernel import Kernel, KernelRefused, Observation
+from agent.nft import NftRefused
+from agent.plan_file import Publication
+from agent.policy import Policy
+from compiler.layering import attachment_layout, base_layout, union
+from compiler.layout import Layout, LinkKind
+from compiler.names import NetworkNumber
+from compiler.plan import NetworkPlan, NodePlan
+from compiler.rendering import ruleset_of
+from compiler.ruleset import Ruleset
+
+_log = logging.getLogger("atoll.agent")
+
+
+class ApplyFailed(Exception):
+    """A plan did not come into force; the former one is. The text says which object failed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _InForce:
+    publication: Publication
+    ruleset: Ruleset
+    base: Layout
+    networks: dict[NetworkNumber, NetworkPlan]
+
+    @staticmethod
+    def of(publication: Publication) -> _InForce:
+        plan = publication.plan
+        return _InForce(
+            publication=publication,
+            ruleset=ruleset_of(plan),
+            base=base_layout(plan),
+            networks={network.number: network for network in plan.networks},
+        )
+
+    def holds(self, lease: Lease) -> bool:
+        """Whether the lease's network is still the one of that number."""
+        network = self.networks.get(lease.attachment.network)
+        return network is not None and network.name == lease.network_name
+
+    def layout(self, leases: Iterable[Lease]) -> Layout:
+        plan = self.publication.plan
+        pods = (attachment_layout(plan, lease.attachment) for lease in leases if self.holds(lease))
+        return union([self.base, *pods])
+
+
+class Engine:
+    def __init__(
+        self,
+        *,
+        kernel: Kernel,
+        policy: Policy,
+        store: AddressStore,
+        last_good: Path,
+        grace: float,
+        clock: Callable[[], float],
+    ) -> None:
+        """`grace` in seconds of `clock`, which is monotonic; `last_good` is written, never read here."""
+        self.kernel = kernel
+        self.policy = policy
+        self.store = store
+        self.changed = threading.Condition(threading.RLock())
+        self._last_good = last_good
+        self._grace = grace
+        self._clock = clock
+        self._in_force: _InForce | None = None
+        self._leaving: dict[NetworkNumber, float] = {}
+        """Networks that the plan no longer holds, and when they go."""
+
+    @property
+    def publication(self) -> Publication | None:
+        return self._in_force.publication if self._in_force else None
+
+    @property
+    def plan(self) -> NodePlan | None:
+        return self._in_force.publication.plan if self._in_force else None
+
+    @property
+    def leaving(self) -> tuple[NetworkNumber, ...]:
+        return tuple(sorted(self._leaving))
+
+    def network_of(self, number: NetworkNumber) -> NetworkPlan | None:
+        """A network of the plan in force."""
+        return self._in_force.networks.get(number) if self._in_force else None
+
+    def holds(self, lease: Lease) -> bool:
+        return self._in_force is not None and self._in_force.holds(lease)
+
+    def apply(self, publication: Publication) -> tuple[Action, ...]:
+        """Bring a plan into force; returns what changed of links, routes and rules.
+
+        Raises ApplyFailed, the former plan in force again.
+        """
+        with self.changed:
+            new = _rendered(publication)
+            try:
+                actions = self._bring_about(new)
+            except (NftRefused, KernelRefused) as error:
+                self._go_back()
+                raise ApplyFailed(f"revision {publication.revision or 'unnamed'}: {error}") from error
+            if self._in_force is None or self._in_force.publication.content != publication.content:
+                replace_file(self._last_good, publication.content)
+            self._in_force = new
+            self.changed.notify_all()
+            return actions
+
+    def repair(self, *, ruleset_too: bool) -> tuple[str, ...]:
+        """Undo what another hand changed, end graces that are over; returns what was done.
+
+        Comparing the ruleset lists the whole table: `ruleset_too` seldom. Raises ApplyFailed.
+        """
+        with self.changed:
+            if self._in_force is None:
+                return ()
+            try:
+                done = [str(action) for action in self._bring_about(self._in_force)]
+                if ruleset_too and self.policy.repair():
+                    done.append("replace table inet atoll: it had been changed")
+            except (NftRefused, KernelRefused) as error:
+                raise ApplyFailed(f"repair: {error}") from error
+            return tuple(done)
+
+    def lost_ports(self) -> tuple[Lease, ...]:
+        """Leases whose pod port is gone from the kernel: the pod's sandbox ended without DEL."""
+        with self.changed:
+            if self._in_force is None:
+                return ()
+            leases = tuple(self.store.leases.values())
+            lost = missing_ports(self._in_force.layout(leases), self.kernel.observe())
+            return tuple(lease for lease in leases if lease.attachment.port in lost)
+
+    def _bring_about(self, new: _InForce) -> tuple[Action, ...]:
+        if self.policy.committed is None:
+            self.policy.adopt(new.ruleset)
+        observation = self.kernel.observe()
+        lingering = self._lingering(new, observation)
+        actions = decide(new.layout(self.store.leases.values()), observation, lingering=lingering)
+        if actions:
+            self.policy.tighten(new.ruleset)
+            self.kernel.apply(actions)
+        self.policy.commit(new.ruleset)
+        return actions
+
+    def _go_back(self) -> None:
+        """Best effort: whatever fails here leaves the tighter policy, which opens nothing."""
+        if self._in_force is None:
+            return
+        try:
+            self._bring_about(self._in_force)
+        except (NftRefused, KernelRefused) as error:
+            _log.error("going back to the former plan failed too: %s", error)
+
+    def _lingering(self, new: _InForce, observation: Observation) -> frozenset[NetworkNumber]:
+        """Networks in the kernel that are no longer planned: kept for the grace, and while pods use them."""
+        present = {
+            NetworkNumber(int(link.name[2:]))
+            for link in observation.layout.links
+            if link.kind is LinkKind.VRF
+        }
+        used = {lease.attachment.network for lease in self.store.leases.values()}
+        now = self._clock()
+        gone = present - new.networks.keys()
+        self._leaving = {
+            number: now + self._grace if number in used else self._leaving.get(number, now + self._grace)
+            for number in gone
+        }
+        return frozenset(number for number, end in self._leaving.items() if now < end)
+
+
+def _rendered(publication: Publication) -> _InForce:
+    try:
+        return _InForce.of(publication)
+    except Exception as error:  # a plan that contradicts itself must not end the agent
+        raise ApplyFailed(
+            f"revision {publication.revision or 'unnamed'}: the plan contradicts itself: {error!r}"
+        ) from error
