@@ -1,0 +1,1 @@
+"""A small cluster on one machine: nodes, pods and an underlay as network namespaces, and real traffic."""
