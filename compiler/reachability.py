@@ -18,7 +18,7 @@ from compiler.names import DEFAULT_NETWORK, NetworkNumber, ObjectName
 from compiler.plan import ServicePlan
 from compiler.problem import Origin
 from compiler.resolve import Resolution
-from compiler.routers import Cause, Waiting
+from compiler.routers import Cause, Connection, Waiting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,7 +113,7 @@ def reachability_of(
     services: Mapping[ObjectName, tuple[ObjectName, ...]] | None = None,
 ) -> Reachability:
     """`services` as `visible_services` gives them; None where no inventory is at hand."""
-    shared: dict[tuple[ObjectName, tuple[Cause, ...]], Peer] = {}
+    shared: dict[Connection, tuple[Peer, ...]] = {}
     return Reachability(
         networks=tuple(
             NetworkReach(
@@ -137,19 +137,26 @@ def _name_of(network: VirtualNetwork) -> ObjectName:
 
 
 def _peers(
-    network: ObjectName, resolution: Resolution, shared: dict[tuple[ObjectName, tuple[Cause, ...]], Peer]
+    network: ObjectName, resolution: Resolution, shared: dict[Connection, tuple[Peer, ...]]
 ) -> tuple[Peer, ...]:
-    """In a large mesh everybody has the same peers for the same causes: equal ones are one value."""
+    connections = resolution.connections.get(network, ())
+    if len(connections) == 1 and connections[0].left is connections[0].right:
+        return tuple(peer for peer in _mesh(connections[0], shared) if peer.name != network)
     causes: dict[ObjectName, set[Cause]] = {}
-    for connection in resolution.connections.get(network, ()):
+    for connection in connections:
         for far in connection.across(network):
             causes.setdefault(far, set()).add(connection.cause)
     causes.pop(network, None)
-    peers = []
-    for name in sorted(causes):
-        why = tuple(sorted(causes[name]))
-        peers.append(shared.setdefault((name, why), Peer(name=name, causes=why)))
-    return tuple(peers)
+    return tuple(Peer(name=name, causes=tuple(sorted(causes[name]))) for name in sorted(causes))
+
+
+def _mesh(connection: Connection, shared: dict[Connection, tuple[Peer, ...]]) -> tuple[Peer, ...]:
+    """The networks of one mesh router, as peers: made once, since a mesh may hold very many."""
+    if connection not in shared:
+        shared[connection] = tuple(
+            Peer(name=name, causes=(connection.cause,)) for name in sorted(connection.left)
+        )
+    return shared[connection]
 
 
 def _entry_text(entry: InfrastructureService) -> str:
