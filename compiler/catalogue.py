@@ -161,11 +161,11 @@ _ENTRIES: dict[str, Entry] = {
         remedy="Split the repository, or move what declares nothing into a hidden directory",
     ),
     "ATL116": Entry(
-        title="Further problems not listed",
+        title="Further errors not listed",
         severity=ERROR,
-        explanation="At most 100 problems are listed for each file.",
-        example="# a file with 101 problems",
-        remedy="Correct the problems listed and look again",
+        explanation="At most 100 errors are listed for each file.",
+        example="# a file with 101 errors",
+        remedy="Correct the errors listed and look again",
     ),
     "ATL117": Entry(
         title="Unusable path",
@@ -196,6 +196,13 @@ _ENTRIES: dict[str, Entry] = {
         ),
         example="# a Git submodule vendor/networks",
         remedy="Commit the files themselves",
+    ),
+    "ATL120": Entry(
+        title="Further warnings not listed",
+        severity=WARNING,
+        explanation="At most 1,000 warnings are listed for each file.",
+        example="# a file with 1,001 warnings",
+        remedy="See to the warnings listed and look again",
     ),
     # --- 2xx: kinds and fields ----------------------------------------------------------------
     "ATL201": Entry(
@@ -388,7 +395,7 @@ _ENTRIES: dict[str, Entry] = {
         severity=ERROR,
         explanation=(
             "One field has a meaning only together with another: `addresses` of a piece of "
-            "infrastructure with their `ports`, `number` ranges with the bits of a VNI."
+            "infrastructure with their `ports`."
         ),
         example=(
             _CLUSTER + "spec:\n"

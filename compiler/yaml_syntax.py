@@ -53,6 +53,11 @@ _MEANINGS = (
         "Add the `,` or the `]`",
     ),
     (
+        "expected the node content",
+        "a value is missing, or a `[` or `{` is not closed",
+        "Write the value, or close the bracket",
+    ),
+    (
         "expected <block end>",
         "the line is indented unlike its neighbours",
         "Indent all keys of a mapping, and all `-` of a list, alike",
