@@ -23,11 +23,11 @@ SUFFIXES = (".yaml", ".yml", ".json")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReadLimits:
-    """Bounds on what one revision may make a reader hold. Generous: 10,000 objects fit several times."""
+    """Bounds on what one revision may make a reader hold, as `compiler.parse` has them too."""
 
     files: int = 10_000
     file_bytes: int = 1 << 20
-    total_bytes: int = 64 << 20
+    total_bytes: int = 16 << 20
     entries: int = 100_000
     """Files and directories visited, whether read or not: trees may repeat themselves without end."""
     depth: int = 32
@@ -67,7 +67,7 @@ def is_hidden(name: str) -> bool:
 
 def is_candidate(name: str) -> bool:
     """Whether a file's name says that it may hold declarations."""
-    return name.endswith(SUFFIXES)
+    return name.lower().endswith(SUFFIXES)
 
 
 def is_plain_name(name: str) -> bool:

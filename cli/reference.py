@@ -1,0 +1,68 @@
+"""The page docs/reference/commands.md, made from the commands' own help.
+
+Run `python -m cli.reference > docs/reference/commands.md`; a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from cli.main import atoll
+
+_OPENING = """\
+# Commands
+
+`atoll` prints results to stdout, progress and failures to stderr, and colours only on a terminal.
+`--format json` is for machines; its shapes are described below. This page is made from the commands'
+own help by `python -m cli.reference > docs/reference/commands.md`.
+
+| exit code | meaning |
+|---|---|
+| 0 | fine |
+| 1 | the input has errors; warnings alone do not count |
+| 2 | the command was used wrongly |
+| 3 | something around it is missing or broken: a file, a repository, a permission |
+| 130 | interrupted |
+
+## Problems for machines
+
+Wherever JSON output lists problems, each has this shape:
+
+```json
+{
+  "code": "ATL402",
+  "severity": "error",
+  "path": "networks/red.yaml",
+  "line": 7,
+  "column": 7,
+  "subject": "VirtualNetwork team-a/red",
+  "reason": "10.1.0.5/24 has bits beyond its prefix length",
+  "remedy": "Write the first address of the range"
+}
+```
+
+`path` is empty, `line` and `column` are 0 where a problem has no place in a file. `docs/reference/errors.md`
+lists the codes, and `atoll explain-error` explains one.
+"""
+
+
+def page() -> str:
+    """Return the whole page."""
+    context = click.Context(atoll, info_name="atoll")
+    return "\n".join([_OPENING, *_sections(context)]) + "\n"
+
+
+def _sections(context: click.Context) -> Iterator[str]:
+    for name in atoll.list_commands(context):
+        command = atoll.get_command(context, name)
+        assert command is not None
+        below = click.Context(
+            command, info_name=name, parent=context, max_content_width=100, terminal_width=100
+        )
+        yield f"## atoll {name}\n\n```text\n{command.get_help(below)}\n```\n"
+
+
+if __name__ == "__main__":
+    print(page(), end="")

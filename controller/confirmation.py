@@ -1,0 +1,41 @@
+"""Which generation of allocations every node has applied: what was retired up to it is free.
+
+A node that applies exactly the published plan confirms the newest generation, however old the file:
+a plan that did not change is not published again. Any other confirms what it applied last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from compiler.allocations import Allocations
+from compiler.names import NodeName
+from controller.publication import Published, Report
+
+
+def confirmed_by(published: Published, reports: Mapping[NodeName, Report]) -> int:
+    """Return the generation; 0 while a node has not reported at all, or none has a plan."""
+    newest = published.allocations.generation
+    applied = []
+    for node, stamp in published.plans.items():
+        report = reports.get(node)
+        if report is None:
+            return 0
+        applied.append(newest if report.digest == stamp.digest else report.generation)
+    return min(applied, default=0)
+
+
+def frees(allocations: Allocations, *, since: int) -> bool:
+    """Whether `confirmed`, having been `since`, now frees something for others."""
+    return any(since < retired <= allocations.confirmed for retired in _retirements(allocations))
+
+
+def _retirements(allocations: Allocations) -> Iterator[int]:
+    for node in allocations.nodes.values():
+        if node.retired_in is not None:
+            yield node.retired_in
+    for network in allocations.networks.values():
+        if network.retired_in is not None:
+            yield network.retired_in
+        for _, retired_in in network.retired_blocks.values():
+            yield retired_in
