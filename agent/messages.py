@@ -108,7 +108,8 @@ def _link_info(link: Link) -> Attributes:
 
 
 def _info(kind: str, data: Attributes) -> Attributes:
-    return [("IFLA_INFO_KIND", kind), ("IFLA_INFO_DATA", {"attrs": data})]
+    """A kind without data of its own has no attribute for it."""
+    return [("IFLA_INFO_KIND", kind), *([("IFLA_INFO_DATA", {"attrs": data})] if data else [])]
 
 
 def _peer_attributes(link: Link) -> Attributes:
