@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
 
 from compiler.catalogue import found
 from compiler.inventory import EndpointSlice, Inventory, Namespace, Node, Pod, Service
@@ -166,26 +167,33 @@ def _json_items(text: bytes) -> Iterator[_Item]:
 
 
 def _json_error(message: str, text: bytes) -> _NotReadableError:
-    """msgspec names the byte; people count lines."""
-    _, found_place, rest = message.partition("(byte ")
-    at = int(rest.rstrip(")")) if found_place else len(text)
-    line = text.count(b"\n", 0, at) + 1
-    column = at - (text.rfind(b"\n", 0, at) + 1) + 1
-    reason = message.partition(" (byte ")[0]
-    return _NotReadableError(f"it is not JSON: {reason[:1].lower()}{reason[1:]}", line, column)
+    """msgspec names the byte; people count lines. Without a byte, the text ends too early."""
+    reason, _, byte = message.partition(" (byte ")
+    at = int(byte.rstrip(")")) if byte else len(text)
+    return _error_at(text, at, f"it is not JSON: {reason.removeprefix('JSON is malformed: ')}")
+
+
+def _error_at(text: bytes, at: int, reason: str) -> _NotReadableError:
+    _, _, line = text[:at].rpartition(b"\n")
+    return _NotReadableError(reason, text.count(b"\n", 0, at) + 1, len(line.decode(errors="replace")) + 1)
 
 
 def _yaml_items(text: bytes) -> Iterator[_Item]:
     try:
-        for number, document in enumerate(YAML(typ="safe").load_all(text), start=1):
+        for number, document in enumerate(YAML(typ="safe").load_all(text.decode()), start=1):
             if document is not None:
                 yield from _document_items(number, document)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         raise _NotReadableError(f"it is not YAML: {error.problem}", line, column) from None
+    except ReaderError as error:
+        at = len(text.decode()[: error.position].encode())
+        raise _error_at(text, at, f"it is not YAML: {error.reason}") from None
+    except UnicodeDecodeError as error:
+        raise _error_at(text, error.start, "it is not UTF-8") from None
     except (YAMLError, ValueError) as error:
-        raise _NotReadableError(f"it is not YAML: {str(error).splitlines()[0]}", 0, 0) from None
+        raise _NotReadableError(f"it is not YAML: {error}", 0, 0) from None
     except RecursionError:
         raise _NotReadableError("it is nested too deeply", 0, 0) from None
 
