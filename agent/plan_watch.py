@@ -1,0 +1,36 @@
+"""Waking when a file of the plans' directory is replaced. The directory may come, go and come again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from inotify_simple import INotify, flags
+
+
+class PlanWatch:
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._inotify = INotify(nonblocking=True)
+        self._watch: int | None = None
+
+    @property
+    def armed(self) -> bool:
+        return self._watch is not None
+
+    def fileno(self) -> int:
+        return int(self._inotify.fileno())
+
+    def arm(self) -> None:
+        """Watch the directory, if it exists and is not watched yet."""
+        if self._watch is None:
+            try:
+                self._watch = self._inotify.add_watch(
+                    str(self._directory), flags.MOVED_TO | flags.CLOSE_WRITE | flags.DELETE_SELF
+                )
+            except OSError:
+                self._watch = None
+
+    def drain(self) -> None:
+        for event in self._inotify.read(timeout=0):
+            if event.mask & (flags.DELETE_SELF | flags.IGNORED):
+                self._watch = None

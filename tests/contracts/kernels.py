@@ -1,0 +1,117 @@
+"""The two kernels under the contract, and what another hand can do to each."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Protocol
+
+from agent.fake_kernel import FakeKernel, ForeignLink
+from agent.kernel import Kernel
+from agent.links import Links
+from cli.lab.namespace import Namespace
+from compiler.device_names import REFUSAL_LINK
+from compiler.layout import Layout, LinkKind
+
+_numbers = itertools.count(1)
+
+
+class Bench(Protocol):
+    """A kernel and its surroundings."""
+
+    @property
+    def kernel(self) -> Kernel: ...
+
+    def add_foreign_link(self, name: str, group: int) -> None: ...
+
+    def foreign_links(self) -> set[str]: ...
+
+    def set_down(self, name: str) -> None: ...
+
+    def new_pod(self) -> str:
+        """Path of a fresh pod namespace."""
+
+
+class FakeBench:
+    def __init__(self) -> None:
+        self.kernel = FakeKernel()
+        self.kernel.namespaces = set()
+
+    def add_foreign_link(self, name: str, group: int) -> None:
+        self.kernel.foreign[name] = ForeignLink(name=name, group=group)
+
+    def foreign_links(self) -> set[str]:
+        return set(self.kernel.foreign)
+
+    def set_down(self, name: str) -> None:
+        self.kernel.set_down(name)
+
+    def new_pod(self) -> str:
+        path = f"/run/netns/pod{next(_numbers)}"
+        assert self.kernel.namespaces is not None
+        self.kernel.namespaces.add(path)
+        return path
+
+
+class RealBench:
+    """In a namespace of its own, which the calling thread is in."""
+
+    def __init__(self, node: Namespace) -> None:
+        self._node = node
+        self._foreign: set[str] = set()
+        self.pods: list[Namespace] = []
+        self.kernel = Links()
+
+    def add_foreign_link(self, name: str, group: int) -> None:
+        kind = ("type", "vxlan", "id", str(next(_numbers)), "dstport", "4789")
+        self._node.run("ip", "link", "add", name, "group", str(group), *kind)
+        self._foreign.add(name)
+
+    def foreign_links(self) -> set[str]:
+        listed = self._node.run("ip", "-brief", "link")
+        return {line.split()[0] for line in listed.splitlines()} & self._foreign
+
+    def set_down(self, name: str) -> None:
+        self._node.run("ip", "link", "set", name, "down")
+
+    def new_pod(self) -> str:
+        pod = Namespace(f"contract-{os.getpid()}-{next(_numbers)}")
+        self.pods.append(pod)
+        return str(pod.path)
+
+
+@contextmanager
+def real_bench() -> Iterator[RealBench]:
+    node = Namespace(f"contract-{os.getpid()}-{next(_numbers)}")
+    with node.entered():
+        bench = RealBench(node)
+        try:
+            yield bench
+        finally:
+            bench.kernel.close()
+            for pod in bench.pods:
+                pod.close()
+    node.close()
+
+
+def without_vrfs(layout: Layout) -> Layout:
+    """What of a layout a kernel can hold that has neither VRFs nor dummies: few CI machines have them.
+
+    Without a VRF both ends of a host link are the node's, and neither can be the other's gateway.
+    """
+    return replace(
+        layout,
+        links=frozenset(
+            replace(link, master=None)
+            for link in layout.links
+            if link.kind not in (LinkKind.VRF, LinkKind.REFUSAL)
+        ),
+        routes=frozenset(
+            route
+            for route in layout.routes
+            if route.link != REFUSAL_LINK and not str(route.link).startswith(("ah", "hh"))
+        ),
+    )
