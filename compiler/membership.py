@@ -62,18 +62,26 @@ def join_as(
     networks: Mapping[ObjectName, VirtualNetwork],
 ) -> Membership:
     """`join` for any pod of the namespace that carries this annotation: its answer may be cached."""
-    carrier = "its annotation"
-    if annotation is None:
-        home = namespaces.get(namespace)
-        if home is None:
-            return _refuse(
-                f"its namespace {namespace} is not in the inventory, which may choose a network for it",
-                "Take the inventory again, with namespaces",
-            )
-        if home.network is None:
-            return DEFAULT
-        annotation = home.network
-        carrier = f"the annotation of namespace {namespace}"
+    if annotation is not None:
+        return _named("its annotation", annotation, namespace, namespaces, networks)
+    home = namespaces.get(namespace)
+    if home is None:
+        return _refuse(
+            f"its namespace {namespace} is not in the inventory, which may choose a network for it",
+            "Take the inventory again, with namespaces",
+        )
+    if home.network is None:
+        return DEFAULT
+    return _named(f"the annotation of namespace {namespace}", home.network, namespace, namespaces, networks)
+
+
+def _named(
+    carrier: str,
+    annotation: str,
+    namespace: str,
+    namespaces: Mapping[str, Namespace],
+    networks: Mapping[ObjectName, VirtualNetwork],
+) -> Membership:
     name = _network_name(annotation, namespace)
     if name is None:
         return _refuse(
