@@ -20,7 +20,6 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "compile": "cli.compile",
         "controller": "cli.controller",
         "agent": "cli.agent",
-        "demo": "cli.demo",
         "schema": "cli.schema",
         "explain-error": "cli.explain_error",
         "completion": "cli.completion",

@@ -1,7 +1,8 @@
 """Which generation of allocations every node has applied: what was retired up to it is free.
 
 A node that applies exactly the published plan confirms the newest generation, however old the file:
-a plan that did not change is not published again. Any other confirms what it applied last.
+a plan that did not change is not published again. Any other confirms what it applied last, and
+one that still has devices of networks that were taken from it confirms nothing new.
 """
 
 from __future__ import annotations
@@ -14,15 +15,17 @@ from controller.publication import Published, Report
 
 
 def confirmed_by(published: Published, reports: Mapping[NodeName, Report]) -> int:
-    """Return the generation; 0 while a node has not reported at all, or none has a plan."""
-    newest = published.allocations.generation
+    """Return the generation; the one known before while a node has not reported, or none has a plan."""
+    # The status is written last: plans of its generation are all out. Allocations may be ahead of the
+    # plans after a crash, and then an unchanged file says nothing of the newest generation.
+    newest = published.status.generation if published.status else 0
     applied = []
     for node, stamp in published.plans.items():
         report = reports.get(node)
-        if report is None:
-            return 0
+        if report is None or report.leaving:
+            return published.allocations.confirmed
         applied.append(newest if report.digest == stamp.digest else report.generation)
-    return min(applied, default=0)
+    return max(published.allocations.confirmed, min(applied, default=0))
 
 
 def frees(allocations: Allocations, *, since: int) -> bool:

@@ -30,6 +30,8 @@ class Report:
     generation: int
     digest: str
     errors: tuple[str, ...] = ()
+    leaving: tuple[str, ...] = ()
+    """Devices of networks that the plan no longer has and that are still there, within their grace."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

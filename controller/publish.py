@@ -58,6 +58,7 @@ class ReportFile(msgspec.Struct, frozen=True, kw_only=True):
     generation: int = 0
     digest: str = ""
     errors: tuple[str, ...] = ()
+    leaving: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,7 +123,10 @@ class DirectoryPublisher:
             with contextlib.suppress(OSError, msgspec.DecodeError):
                 report = msgspec.json.decode(path.read_bytes(), type=ReportFile)
                 found[NodeName(path.stem)] = Report(
-                    generation=report.generation, digest=report.digest, errors=report.errors
+                    generation=report.generation,
+                    digest=report.digest,
+                    errors=report.errors,
+                    leaving=report.leaving,
                 )
         return found
 

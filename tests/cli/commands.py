@@ -1,0 +1,28 @@
+"""Runs `atoll` as people do: in a process of its own, with its streams and its exit code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    code: int
+    out: str
+    errors: str
+
+
+def atoll(*arguments: str | Path, cwd: Path | None = None) -> Outcome:
+    program = "import sys; from cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
+        timeout=60,
+    )
+    return Outcome(code=done.returncode, out=done.stdout, errors=done.stderr)
