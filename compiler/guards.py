@@ -7,14 +7,16 @@ is a large share of a small cluster.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from itertools import islice
 
 from compiler.allocations import Allocations
 from compiler.catalogue import found
+from compiler.inventory import Inventory
 from compiler.model import ClusterConfig, Declarations
 from compiler.names import ObjectName
 from compiler.problem import Problem
+from compiler.usage import users_of
 
 FEW_ENOUGH = 1
 """So many deletions are never too many."""
@@ -38,12 +40,9 @@ def deleted_networks(declarations: Declarations, allocations: Allocations) -> tu
 def guard_deletions(
     declarations: Declarations,
     allocations: Allocations,
-    users_of: Callable[[ObjectName], Collection[ObjectName]],
+    inventory: Inventory,
 ) -> tuple[Problem, ...]:
-    """Every refusal, and a warning for each confirmation without effect.
-
-    `users_of` gives the pods bound to nodes that name a deleted network or hold its addresses.
-    """
+    """Every refusal, and a warning for each confirmation without effect."""
     config = declarations.config
     deleted = deleted_networks(declarations, allocations)
     unconfirmed = tuple(name for name in deleted if name not in config.confirm_deletion_of)
@@ -51,10 +50,8 @@ def guard_deletions(
     problems = [*_idle_confirmations(declarations, allocations)]
     if len(unconfirmed) > max(FEW_ENOUGH, config.limits.max_deleted_share * in_force):
         problems.append(_too_many(unconfirmed, in_force, config))
-    for name in unconfirmed:
-        users = users_of(name)
-        if users:
-            problems.append(_in_use(name, users, config))
+    users = users_of(unconfirmed, inventory, allocations)
+    problems += [_in_use(name, users[name], config) for name in unconfirmed if users[name]]
     return tuple(problems)
 
 

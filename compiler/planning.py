@@ -1,0 +1,103 @@
+"""Node plans: a node gets what its pods' networks need, and nothing else.
+
+Present are the networks with pods here, carried those that a present one may talk to. Of a carried
+network only what judges its packets matters: its blocks, and the present networks among its peers.
+Everything else in a plan follows from these: remote nodes have blocks of a network here, Services
+have backends that a present network may reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from compiler.model import ClusterConfig, Egress, Prefix
+from compiler.names import DEFAULT_NETWORK, NetworkNumber, NodeNumber, ObjectName
+from compiler.network_table import WholeNetwork
+from compiler.placement import Seat
+from compiler.plan import Datapath, NetworkPlan, PodBinding, Presence, RemoteNode
+
+Networks = Mapping[NetworkNumber, WholeNetwork]
+
+
+def datapath_of(config: ClusterConfig) -> Datapath:
+    host_links: tuple[Prefix, ...] = (config.host_links_v4, config.host_links_v6)
+    return Datapath(
+        number_base=config.number_base,
+        vxlan_port=config.vxlan_port,
+        mtu=config.mtu,
+        host_links_v4=config.host_links_v4,
+        host_links_v6=config.host_links_v6,
+        service_ranges=config.service_ranges,
+        cluster_ranges=(*config.pod_ranges, *config.service_ranges, *config.node_ranges, *host_links),
+    )
+
+
+@dataclass(slots=True)
+class NetworkPlanner:
+    """Networks on nodes; equal carried variants are one value."""
+
+    networks: Networks
+    _carried: dict[tuple[NetworkNumber, frozenset[NetworkNumber]], NetworkPlan] = field(default_factory=dict)
+
+    def visible_from(self, present: frozenset[NetworkNumber]) -> frozenset[NetworkNumber]:
+        """The networks that a node holds: present and carried."""
+        return present.union(*(self.networks[number].peers for number in present))
+
+    def plans(
+        self, present: frozenset[NetworkNumber], visible: frozenset[NetworkNumber]
+    ) -> tuple[NetworkPlan, ...]:
+        """By number."""
+        return tuple(
+            self.networks[number].plan if number in present else self._carried_plan(number, present)
+            for number in sorted(visible)
+        )
+
+    def nodes(self, visible: Iterable[NetworkNumber]) -> int:
+        """The nodes with blocks of these networks, as a bit set."""
+        nodes = 0
+        for number in visible:
+            nodes |= self.networks[number].nodes
+        return nodes
+
+    def _carried_plan(self, number: NetworkNumber, present: frozenset[NetworkNumber]) -> NetworkPlan:
+        whole = self.networks[number]
+        peers = whole.peers & present
+        plan = self._carried.get((number, peers))
+        if plan is None:
+            plan = self._carried[number, peers] = replace(
+                whole.plan,
+                presence=Presence.CARRIED,
+                egress=Egress.NONE,
+                peers=tuple(sorted(peers)),
+                infrastructure=(),
+            )
+        return plan
+
+
+def remotes_in(nodes: int, own: NodeNumber, known: Mapping[NodeNumber, RemoteNode]) -> tuple[RemoteNode, ...]:
+    """The members of a bit set of node numbers, by number, without the node itself."""
+    bits = bin(nodes & ~(1 << own))[:1:-1]
+    found = []
+    position = bits.find("1")
+    while position >= 0:
+        found.append(known[NodeNumber(position)])
+        position = bits.find("1", position + 1)
+    return tuple(found)
+
+
+def bindings_of(
+    seats: Mapping[ObjectName, Seat], numbers: Mapping[ObjectName, NetworkNumber]
+) -> tuple[PodBinding, ...]:
+    """The node's pods, by name."""
+    return tuple(
+        _binding(pod, seats[pod], numbers) for pod in sorted(seats, key=lambda pod: (pod.namespace, pod.name))
+    )
+
+
+def _binding(pod: ObjectName, seat: Seat, numbers: Mapping[ObjectName, NetworkNumber]) -> PodBinding:
+    membership = seat.membership
+    if membership.refusal is not None:
+        return PodBinding(name=pod, uid=seat.uid, network=None, refusal=str(membership.refusal))
+    number = numbers[membership.network] if membership.network else DEFAULT_NETWORK
+    return PodBinding(name=pod, uid=seat.uid, network=number)

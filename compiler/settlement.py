@@ -1,0 +1,217 @@
+"""Pods get seats, networks and nodes get numbers, seats get addresses.
+
+Two of these depend on each other: a running pod's address tells its network by the block it is in,
+and blocks follow from where pods of a network are. So seats are taken by the blocks before, blocks
+are granted, and pods are seated again where that changed whose block their address is in. If a
+count then differs, the next compilation looks at that place again; nothing oscillates, for blocks
+are never taken back from a demand that shrinks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from compiler.allocate import Allotment, Demand, Place, Touched, reallocate
+from compiler.allocations import Allocations, NetworkAllocation
+from compiler.inputs import Delta, Inputs
+from compiler.inventory import Pod
+from compiler.ledger import holdings_of
+from compiler.model import Address, Prefix
+from compiler.names import NetworkNumber, NodeName, NodeNumber, ObjectName
+from compiler.owners import Owners
+from compiler.placement import Circumstances, Moved, Placement, place, seat
+from compiler.plan import RemoteNode
+from compiler.underlay import Underlay, underlay_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settlement:
+    allotment: Allotment
+    placement: Placement = field(default_factory=Placement)
+    underlay: Underlay = field(default_factory=Underlay)
+    numbers: Mapping[ObjectName, NetworkNumber] = field(default_factory=dict)
+    """Of declared networks."""
+    remotes: Mapping[NodeName, RemoteNode] = field(default_factory=dict)
+    """Nodes that take part, as the others see them."""
+    node_numbers: Mapping[NodeName, NodeNumber] = field(default_factory=dict)
+    """The same nodes'."""
+    node_addresses: frozenset[Address] = frozenset()
+    """All that nodes report, the underlay's and others."""
+    unsettled: frozenset[Place] = frozenset()
+    """Where seats changed after blocks were granted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resettled:
+    """What a change did to the settlement."""
+
+    networks: frozenset[ObjectName]
+    """Whose allocation is another."""
+    pods: frozenset[ObjectName]
+    """Whose seat is another."""
+    nodes: frozenset[NodeName]
+    """Whose seats are others."""
+    remotes: frozenset[NodeName]
+    """Nodes come, gone, or with another number or address."""
+
+
+def unsettled(allocations: Allocations) -> Settlement:
+    """Nothing but earlier allocations."""
+    return Settlement(allotment=Allotment(allocations=allocations, holdings=holdings_of(allocations)))
+
+
+def resettle(
+    previous: Settlement, before: Inputs, after: Inputs, delta: Delta
+) -> tuple[Settlement, Resettled]:
+    """The settlement after a change, at a cost in proportion to what the change concerns."""
+    pods = after.inventory.pods
+    underlay = underlay_of(after.inventory.nodes) if delta.nodes else previous.underlay
+    owners = _owners(previous.allotment, after)
+    placement, moved = place(
+        previous.placement,
+        before.inventory.pods,
+        pods,
+        _circumstances(after, owners),
+        pods=delta.pods,
+        namespaces=delta.namespaces,
+        networks=delta.networks,
+    )
+    allotment = _allotted(previous, placement, moved, underlay, after, delta)
+    changed, regrounded = _differences(previous.allotment.allocations, allotment.allocations)
+    now = _owners(allotment, after)
+    strayed = _strayed(placement, pods, regrounded, owners, now)
+    placement, again = seat(placement, placement.groups, pods, pods, _circumstances(after, now), strayed)
+    settlement = _settled(previous, allotment, placement, underlay, after, delta, again)
+    return settlement, Resettled(
+        networks=changed,
+        pods=moved.pods | again.pods,
+        nodes=moved.nodes | again.nodes,
+        remotes=_changed_remotes(previous.remotes, settlement.remotes),
+    )
+
+
+def _allotted(
+    previous: Settlement, placement: Placement, moved: Moved, underlay: Underlay, inputs: Inputs, delta: Delta
+) -> Allotment:
+    demand = Demand(
+        networks=inputs.networks,
+        nodes=underlay.addresses.keys(),
+        pods=placement.by_network,
+        config=inputs.declarations.config,
+    )
+    touched = Touched(
+        networks=delta.networks,
+        nodes=_come_or_gone(previous.allotment.allocations, underlay) if delta.nodes else (),
+        places=moved.places | previous.unsettled,
+    )
+    return reallocate(previous.allotment, demand, touched)
+
+
+def _settled(
+    previous: Settlement,
+    allotment: Allotment,
+    placement: Placement,
+    underlay: Underlay,
+    inputs: Inputs,
+    delta: Delta,
+    again: Moved,
+) -> Settlement:
+    entries = allotment.allocations.networks
+    numbers, remotes, node_numbers = previous.numbers, previous.remotes, previous.node_numbers
+    if delta.networks:
+        numbers = {name: entries[name].number for name in inputs.networks if name in entries}
+    addresses = previous.node_addresses
+    if delta.nodes:
+        addresses = frozenset(a for node in inputs.inventory.nodes.values() for a in node.addresses)
+    if delta.nodes or previous.allotment.unnumbered:
+        remotes = _remotes(underlay, allotment)
+        node_numbers = {name: remote.number for name, remote in remotes.items()}
+    return Settlement(
+        allotment=allotment,
+        placement=placement,
+        underlay=underlay,
+        numbers=numbers,
+        remotes=remotes,
+        node_numbers=node_numbers,
+        node_addresses=addresses,
+        unsettled=again.places,
+    )
+
+
+def _come_or_gone(allocations: Allocations, underlay: Underlay) -> Collection[NodeName]:
+    numbered = {name for name, entry in allocations.nodes.items() if entry.retired_in is None}
+    return numbered ^ underlay.addresses.keys()
+
+
+def _owners(allotment: Allotment, inputs: Inputs) -> Owners:
+    return Owners(allotment.allocations, allotment.holdings, inputs.networks)
+
+
+def _circumstances(inputs: Inputs, owners: Owners) -> Circumstances:
+    return Circumstances(
+        namespaces=inputs.inventory.namespaces,
+        networks=inputs.networks,
+        pod_ranges=inputs.declarations.config.pod_ranges,
+        owner_of=owners.owner_of,
+    )
+
+
+def _remotes(underlay: Underlay, allotment: Allotment) -> Mapping[NodeName, RemoteNode]:
+    numbered = allotment.allocations.nodes
+    return {
+        name: RemoteNode(number=numbered[name].number, name=name, address=address)
+        for name, address in underlay.addresses.items()
+        if name in numbered
+    }
+
+
+def _changed_remotes(
+    before: Mapping[NodeName, RemoteNode], after: Mapping[NodeName, RemoteNode]
+) -> frozenset[NodeName]:
+    if before is after:
+        return frozenset()
+    return frozenset(name for name in {**before, **after} if before.get(name) != after.get(name))
+
+
+def _differences(before: Allocations, after: Allocations) -> tuple[frozenset[ObjectName], set[NodeName]]:
+    """Networks whose allocation is another, and the nodes whose blocks are."""
+    if before is after:
+        return frozenset(), set()
+    changed: set[ObjectName] = set()
+    nodes: set[NodeName] = set()
+    for name, entry in after.networks.items():
+        old = before.networks.get(name)
+        if old is not entry:
+            changed.add(name)
+            nodes.update(_regrounded(_in_force(old), _in_force(entry)))
+    for name in before.networks.keys() - after.networks.keys():
+        changed.add(name)
+        nodes.update(_in_force(before.networks[name]).values())
+    return frozenset(changed), nodes
+
+
+def _in_force(entry: NetworkAllocation | None) -> Mapping[Prefix, NodeName]:
+    return entry.blocks if entry is not None and entry.retired_in is None else {}
+
+
+def _regrounded(before: Mapping[Prefix, NodeName], after: Mapping[Prefix, NodeName]) -> Iterator[NodeName]:
+    for prefix in before.keys() ^ after.keys() if before else after:
+        for blocks in (before, after):
+            if prefix in blocks:
+                yield blocks[prefix]
+
+
+def _strayed(
+    placement: Placement,
+    pods: Mapping[ObjectName, Pod],
+    nodes: Iterable[NodeName],
+    before: Owners,
+    after: Owners,
+) -> Iterator[ObjectName]:
+    """Pods whose address is in another network's block than before."""
+    for node in nodes:
+        for name in placement.seats.get(node, ()):
+            addresses = pods[name].addresses
+            if addresses and before.owner_of(node, addresses) != after.owner_of(node, addresses):
+                yield name
