@@ -1,6 +1,6 @@
 """An object against its JSON Schema, the findings in plain words and at their places.
 
-The schema decides what is wrong; the table `_WORDS` only says it. Nothing is ever fetched: every schema
+The schema decides what is wrong; the table `WORDS` only says it. Nothing is ever fetched: every schema
 stands alone, and the registry is empty.
 """
 
@@ -104,7 +104,7 @@ def _findings(broken: _Broken, *, compatible: bool) -> Iterator[_Finding]:
     elif broken.schema.get("x-atoll-code") and broken.keyword in _CODED:
         yield _coded(broken)
     else:
-        yield from _WORDS[broken.keyword](broken)
+        yield from WORDS[broken.keyword](broken)
 
 
 def _without_meaning(broken: _Broken) -> bool:
@@ -260,7 +260,7 @@ def _unaccompanied(broken: _Broken) -> Iterator[_Finding]:
                 yield _Finding(code="ATL218", at=at, reason=reason, remedy=f"Add `{other}`", at_key=True)
 
 
-_WORDS: Mapping[str, Callable[[_Broken], Iterator[_Finding]]] = {
+WORDS: Mapping[str, Callable[[_Broken], Iterator[_Finding]]] = {
     "additionalProperties": _unknown_field,
     "required": _missing_field,
     "type": _wrong_type,
