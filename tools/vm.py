@@ -25,6 +25,7 @@ from pathlib import Path
 
 CLONE_NEWNET = 0x40000000
 MINIMUM_KERNEL = (6, 1)  # reverse-path lookups in VRFs are wrong in older ones
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "atoll", "kernel")
 CHECKOUT = Path(__file__).resolve().parent.parent
 KEPT_ENVIRONMENT = ("CI", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "PYTEST_ADDOPTS", "TERM")
 MODULES = "vrf vxlan veth bridge dummy nf_tables nft_chain_nat nft_fib_inet nft_ct nft_reject_inet nft_masq"
@@ -50,22 +51,40 @@ def has_vrf() -> bool:
 
 
 def bootable_kernel() -> Path | None:
-    """The newest kernel in /boot whose modules have VRF and 9p (cloud flavours lack the latter)."""
-    candidates = [
-        image
-        for image in Path("/boot").glob("vmlinuz-*")
-        if kernel_version(release := image.name.removeprefix("vmlinuz-"))[:2] >= MINIMUM_KERNEL
-        and all(
-            list(Path("/lib/modules", release, "kernel").glob(pattern))
-            for pattern in ("drivers/net/vrf.ko*", "fs/9p/9p.ko*")
-        )
-    ]
-    return max(candidates, key=lambda image: kernel_version(image.name), default=None)
+    """The newest kernel whose modules have VRF and 9p (cloud flavours lack the latter).
+
+    Installed ones come first; tools/setup.sh unpacks one into the cache where none is.
+    """
+    for root in (Path("/"), *CACHE.glob("[0-9]*")):
+        candidates = [image for image in root.glob("boot/vmlinuz-*") if is_bootable(root, image)]
+        if candidates:
+            return max(candidates, key=lambda image: kernel_version(image.name))
+    return None
+
+
+def is_bootable(root: Path, image: Path) -> bool:
+    release = image.name.removeprefix("vmlinuz-")
+    modules = root / "lib/modules" / release / "kernel"
+    return (
+        kernel_version(release)[:2] >= MINIMUM_KERNEL
+        and os.access(image, os.R_OK)
+        and all(list(modules.glob(pattern)) for pattern in ("drivers/net/vrf.ko*", "fs/9p/9p.ko*"))
+    )
+
+
+def sudo_has_vrf() -> bool:
+    check = ["sudo", sys.executable, str(Path(__file__).resolve()), "--check"]
+    return shutil.which("sudo") is not None and subprocess.run(check, check=False).returncode == 0
+
+
+def kept_environment() -> list[str]:
+    return [f"{name}={os.environ[name]}" for name in KEPT_ENVIRONMENT if name in os.environ]
 
 
 def cached_folders() -> list[Path]:
     """What the guest reads through a caching mount; virtme's own root asks the host at every read."""
-    wanted = [Path("/usr"), CHECKOUT, Path(sys.prefix), Path(sysconfig.get_path("stdlib"))]
+    system = [Path("/usr/bin"), Path("/usr/sbin"), *Path("/usr/lib").glob("*-linux-gnu")]
+    wanted = [*system, CHECKOUT, Path(sys.prefix), Path(sysconfig.get_path("stdlib"))]
     folders: list[Path] = []
     for folder in (path.resolve() for path in wanted):
         if not any(folder.is_relative_to(known) for known in folders):
@@ -74,7 +93,6 @@ def cached_folders() -> list[Path]:
 
 
 def guest_script(command: list[str], shared: Path) -> str:
-    kept = [f"{name}={shlex.quote(os.environ[name])}" for name in KEPT_ENVIRONMENT if name in os.environ]
     binds = [
         f"mount --bind {shlex.quote(f'/run/cached{folder}')} {shlex.quote(str(folder))}"
         for folder in cached_folders()
@@ -83,7 +101,7 @@ def guest_script(command: list[str], shared: Path) -> str:
         [
             "exec 2>&1",
             f"export PATH={shlex.quote(os.environ['PATH'])}:/usr/sbin:/sbin HOME=/run ATOLL_VM=1",
-            "export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 " + " ".join(kept),
+            "export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 " + shlex.join(kept_environment()),
             "mkdir -p /run/cached /run/netns",
             "mount -t 9p -o ro,trans=virtio,version=9p2000.L,cache=loose,msize=512000 cached /run/cached",
             *binds,
@@ -103,7 +121,6 @@ def guest_command(kernel: Path, shared: Path, *, kvm: bool) -> list[str]:
     export = "-fsdev local,id=cached,path=/,security_model=none,readonly=on,multidevs=remap"
     device = "-device virtio-9p-pci,fsdev=cached,mount_tag=cached"
     return [
-        *([] if os.access(kernel, os.R_OK) else ["sudo", "env", f"PATH={os.environ['PATH']}"]),
         *("vng", *acceleration, "--run", str(kernel), "--user", "root", "--force-9p"),
         *("--cpus", "2", "--memory", "2G", "--rwdir", str(shared)),
         "--qemu-opts=" + " ".join([*cpu, export, device]),
@@ -187,6 +204,8 @@ def main() -> int:
     os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     if os.geteuid() == 0 and has_vrf():
         os.execvp(command[0], command)
+    if os.geteuid() != 0 and sudo_has_vrf():
+        os.execvp("sudo", ["sudo", "env", f"PATH={os.environ['PATH']}", *kept_environment(), *command])
     return run_in_machine(command, timeout=arguments.timeout, kvm=arguments.kvm)
 
 

@@ -1,0 +1,50 @@
+# Everything that a contributor does. Each target installs what it needs (tools/setup.sh).
+
+PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
+export PATH
+VM = .venv/bin/python tools/vm.py
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint test-pure test-kernel fmt golden bench lock clean
+
+help:  ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name does; do \
+		printf '  make %-12s %s\n' "$$name" "$$does"; done
+
+setup:  ## install what is missing: packages, .venv, a kernel to boot where this one has no VRF
+	@tools/setup.sh
+
+demo: setup  ## show the product at work: isolated networks on two nodes, under 4 minutes
+	@$(VM) --timeout 600 -- .venv/bin/atoll demo
+
+test: lint test-pure test-kernel  ## check everything: style, types, layers, every tier of tests
+
+lint: setup  ## check style, types and layers
+	ruff check
+	ruff format --check
+	mypy
+	lint-imports
+
+test-pure: setup  ## test the tiers that need no VRF
+	pytest --numprocesses 2 --ignore tests/kernel
+
+test-kernel: setup  ## test real packets, in one boot of a virtual machine where this kernel has no VRF
+	pytest --collect-only --quiet tests/kernel >/dev/null
+	$(VM) --timeout 2400 -- .venv/bin/pytest -p no:cacheprovider -m kernel tests/kernel
+
+fmt: setup  ## format the code, mend what can be mended
+	ruff format
+	ruff check --fix
+
+golden: setup  ## rewrite golden/*/expected and fail once, for the difference to be reviewed
+	pytest tests/compiler/test_golden.py --update-golden
+
+bench: setup  ## measure: compile times, memory, one changed element
+	for benchmark in benchmarks/[a-z]*.py; do .venv/bin/python $$benchmark || exit 1; done
+
+lock: setup  ## renew requirements.lock
+	tools/lock.sh
+
+clean:  ## remove everything that was made here
+	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
