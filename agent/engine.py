@@ -99,7 +99,9 @@ class Engine:
 
     @property
     def leaving(self) -> tuple[NetworkNumber, ...]:
-        return tuple(sorted(self._leaving))
+        """Networks of the kernel that are no longer planned and still within their grace."""
+        now = self._clock()
+        return tuple(sorted(number for number, end in self._leaving.items() if now < end))
 
     def network_of(self, number: NetworkNumber) -> NetworkPlan | None:
         """A network of the plan in force."""
