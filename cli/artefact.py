@@ -5,30 +5,32 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-from compiler.compilation import Compilation
 
 from cli.failure import Failure
 from compiler import codec
+from compiler.compilation import Compilation
 from compiler.layering import layout_of
 from compiler.layout_text import layout_text
 from compiler.model import Declarations
 from compiler.plan import NodePlan
 from compiler.reachability import reachability_text
 from compiler.rendering import ruleset_of
+from controller.reach import reach_of
 
 NODE_FILES = ("plan.json", "layout.txt", "ruleset.nft")
 
 
 def write_artefact(out: Path, compilation: Compilation) -> None:
     """Write every file, and remove those of nodes that are gone; raise Failure."""
+    reachability = reach_of(compilation)
     try:
         nodes = out / "nodes"
         nodes.mkdir(parents=True, exist_ok=True)
         _remove_others(nodes, {str(node) for node in compilation.plans})
         (out / "allocations.json").write_bytes(codec.encode_allocations(compilation.allocations))
-        (out / "reachability.txt").write_text(reachability_text(compilation.reachability))
-        (out / "reachability.json").write_bytes(codec.encode_reachability(compilation.reachability))
-        (out / "origins.json").write_bytes(origins_json(compilation.declarations))
+        (out / "reachability.txt").write_text(reachability_text(reachability))
+        (out / "reachability.json").write_bytes(codec.encode_reachability(reachability))
+        (out / "origins.json").write_bytes(origins_json(compilation.inputs.declarations))
         for node, plan in compilation.plans.items():
             _write_node(nodes / node, plan)
     except OSError as error:

@@ -11,9 +11,8 @@ from cli.failure import ExitCode, Failure
 from cli.options import Format, folder_option, format_option, inventory_option, revision_option
 
 if TYPE_CHECKING:
-    from compiler.compilation import Compilation
-
     from compiler.allocations import Allocations
+    from compiler.compilation import Compilation
     from compiler.problem import Problem
     from controller.snapshot import Snapshot
 
@@ -100,9 +99,8 @@ def _read_allocations(path: Path | None) -> Allocations:
 def _compile(
     snapshot: Snapshot, inventory: Path, allocations: Allocations
 ) -> tuple[Compilation | None, tuple[Problem, ...]]:
-    from compiler.compilation import compile
-
     from cli.validate import read_cluster
+    from compiler.compilation import compile
     from compiler.parse import parse
     from compiler.problem import Severity, in_reading_order
 
@@ -125,7 +123,7 @@ def _report(
     output: str,
     out: Path,
 ) -> None:
-    networks = len(compilation.reachability.networks) if compilation else 0
+    networks = len(compilation.numbers) if compilation else 0
     nodes = len(compilation.plans) if compilation else 0
     if output == Format.JSON:
         from cli.problem_json import problems_json

@@ -45,6 +45,24 @@ Wherever JSON output lists problems, each has this shape:
 
 `path` is empty, `line` and `column` are 0 where a problem has no place in a file. `docs/reference/errors.md`
 lists the codes, and `atoll explain-error` explains one.
+
+## What the commands print as JSON
+
+| command | object |
+|---|---|
+| `validate` | `revision`, `files`, `networks`, `routers`, `errors`, `warnings`, `problems` |
+| `compile` | `revision`, `out`, `generation`, `networks`, `nodes`, `errors`, `warnings`, `problems` |
+| `explain-error` | `code`, `title`, `severity`, `explanation`, `example`, `remedy` |
+
+`revision` is "" for a plain directory.
+
+`docs/reference/controller.md` has the files and log lines of the controller.
+
+## Shell completion
+
+    eval "$(atoll completion bash)"        # bash, in ~/.bashrc
+    eval "$(atoll completion zsh)"         # zsh, in ~/.zshrc
+    atoll completion fish | source         # fish, in ~/.config/fish/config.fish
 """
 
 

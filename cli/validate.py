@@ -76,9 +76,8 @@ def _consequences(declarations: Declarations, inventory: Path | None) -> tuple[P
         from compiler.resolve import resolve
 
         return resolve(declarations, {}).problems
-    from compiler.compilation import compile
-
     from compiler.allocations import Allocations
+    from compiler.compilation import compile
 
     cluster, problems = read_cluster(inventory)
     return (*problems, *compile(declarations, cluster, Allocations()).problems)
@@ -107,7 +106,7 @@ def _report(
     if output == Format.JSON:
         from cli.problem_json import problems_json
 
-        facts = {"revision": snapshot.revision, "files": len(snapshot.files)}
+        facts: dict[str, str | int] = {"revision": snapshot.revision, "files": len(snapshot.files)}
         click.echo(problems_json(problems, **facts, networks=networks, routers=routers))
         return
     from cli.console import console

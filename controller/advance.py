@@ -7,15 +7,13 @@ plans of nodes that are gone; last what only people read.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
-
-from compiler.compilation import Compilation
+from dataclasses import dataclass, replace
 
 from compiler import codec
 from compiler.allocations import Allocations
 from compiler.names import NodeName
 from compiler.plan import NodePlan
-from compiler.reachability import reachability_text
+from compiler.reachability import Reachability, reachability_text
 from controller.actions import (
     Action,
     KeepAllocations,
@@ -41,32 +39,39 @@ def digests_of(
     }
 
 
-def actions_to(
-    published: Published,
-    commit: Snapshot,
-    allocations: Allocations,
-    compilation: Compilation,
-    digests: Mapping[NodeName, str],
-) -> Iterator[Action]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """What should be published."""
+
+    commit: Snapshot
+    allocations: Allocations
+    plans: Mapping[NodeName, NodePlan]
+    digests: Mapping[NodeName, str]
+    """Of the plans."""
+    reachability: Reachability
+
+
+def actions_to(published: Published, wanted: Wanted) -> Iterator[Action]:
     """Yield nothing where everything is published already."""
-    if published.commit != commit:
+    commit, allocations = wanted.commit, wanted.allocations
+    if published.commit is None or published.commit.revision != commit.revision:
         yield KeepCommit(revision=commit.revision, files=commit.files)
     if published.allocations != allocations:
         yield KeepAllocations(allocations=allocations)
-    for node, plan in sorted(compilation.plans.items()):
+    for node, plan in sorted(wanted.plans.items()):
         stamp = published.plans.get(node)
-        if stamp is None or stamp.digest != digests[node]:
+        if stamp is None or stamp.digest != wanted.digests[node]:
             yield PublishPlan(
                 plan=plan,
                 revision=commit.revision,
                 generation=allocations.generation,
-                digest=digests[node],
+                digest=wanted.digests[node],
             )
-    for node in sorted(published.plans.keys() - compilation.plans.keys()):
+    for node in sorted(published.plans.keys() - wanted.plans.keys()):
         yield WithdrawPlan(node=node)
-    text = reachability_text(compilation.reachability)
+    text = reachability_text(wanted.reachability)
     if text != published.reachability:
-        yield PublishReachability(text=text, json=codec.encode_reachability(compilation.reachability))
+        yield PublishReachability(text=text, json=codec.encode_reachability(wanted.reachability))
 
 
 def after(published: Published, actions: Iterable[Action]) -> Published:

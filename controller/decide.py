@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from compiler.compilation import Compilation, compile
-
 from compiler.catalogue import found
+from compiler.change import change_between
+from compiler.compilation import Compilation, compile, recompile
 from compiler.model import Declarations
 from compiler.parse import FileCache, parse
 from compiler.problem import Problem, Severity, in_reading_order
 from controller.actions import Action, PublishPlan, PublishStatus, WithdrawPlan
-from controller.advance import actions_to, after, digests_of
+from controller.advance import Wanted, actions_to, after, digests_of
 from controller.confirmation import confirmed_by, frees
 from controller.log import Value
+from controller.reach import reach_of
 from controller.reporting import status_of
 from controller.snapshot import Snapshot
 from controller.state import Commit, Observation, State
@@ -51,11 +52,10 @@ def decide(state: State, observation: Observation) -> Decision:
         now = _compile(state, now, observation, notes)
     actions: tuple[Action, ...] = ()
     if now.good and now.compilation:
-        wanted = actions_to(now.published, now.good.snapshot, now.allocations, now.compilation, now.digests)
-        actions = tuple(wanted)
+        actions = tuple(actions_to(now.published, _wanted(now, now.good, now.compilation)))
     now = replace(now, published=after(now.published, actions))
-    status = status_of(now, observation.reports)
     notes.extend(_published(actions, now))
+    status = status_of(now, observation.reports)
     if status != now.published.status:
         actions = (*actions, PublishStatus(status=status))
         now = replace(now, published=replace(now.published, status=status))
@@ -158,8 +158,17 @@ def _compile(before: State, now: State, observation: Observation, notes: list[No
 
 
 def _compiled(state: State, declarations: Declarations) -> Compilation:
+    """Compile, by what has changed where something is in force."""
     assert state.inventory is not None
-    return compile(declarations, state.inventory, state.allocations)
+    before = state.compilation
+    if before is None:
+        return compile(declarations, state.inventory, state.allocations)
+    change = replace(
+        change_between(before.inputs.inventory, state.inventory),
+        declarations=None if declarations is before.inputs.declarations else declarations,
+        confirmed=state.allocations.confirmed,
+    )
+    return recompile(before, change)
 
 
 def _promoted(
@@ -206,6 +215,17 @@ def _in_force(state: State, compilation: Compilation) -> State:
         compilation=compilation,
         allocations=compilation.allocations,
         digests=digests_of(compilation.plans, earlier, state.digests),
+        reachability=reach_of(compilation),
+    )
+
+
+def _wanted(state: State, good: Commit, compilation: Compilation) -> Wanted:
+    return Wanted(
+        commit=good.snapshot,
+        allocations=state.allocations,
+        plans=compilation.plans,
+        digests=state.digests,
+        reachability=state.reachability,
     )
 
 

@@ -166,7 +166,8 @@ class DirectoryPublisher:
                 envelope = msgspec.json.decode(path.read_bytes(), type=Envelope)
                 intact = codec.digest_of(bytes(envelope.plan)) == envelope.digest
                 digest = envelope.digest if intact else ""
-                stamp = PlanStamp(Revision(envelope.revision), envelope.generation, digest)
+                revision = Revision(envelope.revision)
+                stamp = PlanStamp(revision=revision, generation=envelope.generation, digest=digest)
             except msgspec.DecodeError:
                 stamp = PlanStamp(revision=Revision(""), generation=0, digest="")
             found.append((NodeName(path.stem), stamp))

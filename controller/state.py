@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from compiler.compilation import Compilation
-
 from compiler.allocations import Allocations
+from compiler.compilation import Compilation
 from compiler.inventory import Inventory
 from compiler.model import Declarations
 from compiler.names import NodeName
 from compiler.parse import FileCache
 from compiler.problem import Problem
+from compiler.reachability import Reachability
 from controller.git import Sighting
 from controller.inventory_file import InventoryReading
 from controller.publication import Published, Report
@@ -82,3 +82,5 @@ class State:
     """Of the good commit with the inventory: what is, or is about to be, published."""
     digests: Mapping[NodeName, str] = field(default_factory=dict)
     """Of the compilation's plans."""
+    reachability: Reachability = field(default_factory=Reachability)
+    """Of the compilation."""
