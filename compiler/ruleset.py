@@ -91,16 +91,20 @@ def _tightened_set(spec: SetSpec, old: Elements, new: Elements) -> Elements:
 
 def _set_texts(ruleset: Ruleset) -> Iterator[str]:
     for spec in SETS:
-        kind = "set" if spec.value is None else "map"
-        value = f" : {spec.value}" if spec.value else ""
-        flags = "\t\tflags interval\n" if spec.interval else ""
-        elements = ruleset.sets[spec.name]
-        lines = ",\n".join(f"\t\t\t{_element_text(key, element)}" for key, element in elements.items())
-        content = f"\t\telements = {{\n{lines}\n\t\t}}\n" if elements else ""
-        yield (
-            f"\t# {spec.meaning}\n"
-            f"\t{kind} {spec.name} {{\n\t\ttypeof {spec.key}{value}\n{flags}{content}\t}}\n"
-        )
+        yield set_text(spec, ruleset.sets[spec.name])
+
+
+def set_text(spec: SetSpec, elements: Elements) -> str:
+    """One set or map with its elements, as it stands in the table."""
+    kind = "set" if spec.value is None else "map"
+    value = f" : {spec.value}" if spec.value else ""
+    flags = "\t\tflags interval\n" if spec.interval else ""
+    lines = ",\n".join(f"\t\t\t{_element_text(key, element)}" for key, element in elements.items())
+    content = f"\t\telements = {{\n{lines}\n\t\t}}\n" if elements else ""
+    return (
+        f"\t# {spec.meaning}\n"
+        f"\t{kind} {spec.name} {{\n\t\ttypeof {spec.key}{value}\n{flags}{content}\t}}\n"
+    )
 
 
 def _element_text(key: str, element: Element) -> str:
