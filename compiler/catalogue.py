@@ -411,8 +411,9 @@ _ENTRIES: dict[str, Entry] = {
         severity=WARNING,
         explanation="`confirmDeletionOf` names a network that this commit still declares.",
         example=(
-            _RED + "spec: {subnets: [10.1.0.0/24]}\n"
-            "# with confirmDeletionOf: [team-a/red] in the ClusterConfig"
+            _CLUSTER
+            + "spec: {podRanges: [10.8.0.0/16], serviceRanges: [10.9.0.0/16], nodeRanges: [192.0.2.0/24],\n"
+            "  confirmDeletionOf: [team-a/red]}\n---\n" + _RED + "spec: {subnets: [10.1.0.0/24]}"
         ),
         remedy="Remove the network or the entry",
     ),
