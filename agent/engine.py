@@ -87,7 +87,7 @@ class Engine:
         self._clock = clock
         self._in_force: _InForce | None = None
         self._leaving: dict[NetworkNumber, float] = {}
-        """Networks that the plan no longer holds, and when they go."""
+        """Networks in the kernel that the plan no longer holds, and when they go."""
 
     @property
     def publication(self) -> Publication | None:
@@ -99,9 +99,8 @@ class Engine:
 
     @property
     def leaving(self) -> tuple[NetworkNumber, ...]:
-        """Networks of the kernel that are no longer planned and still within their grace."""
-        now = self._clock()
-        return tuple(sorted(number for number, end in self._leaving.items() if now < end))
+        """Networks that are no longer planned and still in the kernel."""
+        return tuple(sorted(self._leaving))
 
     def network_of(self, number: NetworkNumber) -> NetworkPlan | None:
         """A network of the plan in force."""
@@ -162,6 +161,7 @@ class Engine:
         if actions:
             self.policy.tighten(new.ruleset)
             self.kernel.apply(actions)
+        self._leaving = {number: end for number, end in self._leaving.items() if number in lingering}
         self.policy.commit(new.ruleset)
         return actions
 

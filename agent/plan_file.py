@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
+import msgspec
+
+from compiler.names import NodeName
 from compiler.plan import NodePlan
+
+API_VERSION: Final = "atoll.dev/v1alpha1"
+MAX_BYTES: Final = 256 * 1024 * 1024
+"""Some hundred times the plan of the largest node that the limits of a cluster allow."""
 
 
 class PlanRejected(Exception):
@@ -21,3 +30,49 @@ class Publication:
     plan: NodePlan
     content: bytes
     """The file, as it was read."""
+
+
+class _Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    api_version: str
+    node: str
+    revision: str
+    generation: int
+    digest: str
+    plan: msgspec.Raw
+
+
+def read_publication(path: Path, node: NodeName) -> Publication:
+    """Raises PlanRejected, and OSError where the file cannot be read."""
+    from compiler import codec
+
+    if path.stat().st_size > MAX_BYTES:
+        raise PlanRejected(f"{path}: it is larger than {MAX_BYTES} bytes, no plan is")
+    content = path.read_bytes()
+    try:
+        envelope = msgspec.json.decode(content, type=_Envelope)
+        _check(path, envelope, node)
+        plan_bytes = bytes(envelope.plan)
+        if codec.digest_of(plan_bytes) != envelope.digest:
+            raise PlanRejected(f"{path}: the plan is not the one of digest {envelope.digest[:80]!r}")
+        plan = codec.decode_plan(plan_bytes)
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise PlanRejected(f"{path}: not a plan: {error}") from error
+    if plan.name != node:
+        raise PlanRejected(f"{path}: the plan inside is for node {plan.name!r}, this is node {node!r}")
+    return Publication(
+        revision=envelope.revision,
+        generation=envelope.generation,
+        digest=envelope.digest,
+        plan=plan,
+        content=content,
+    )
+
+
+def _check(path: Path, envelope: _Envelope, node: NodeName) -> None:
+    if envelope.api_version != API_VERSION:
+        raise PlanRejected(
+            f"{path}: apiVersion {envelope.api_version[:80]!r}: this agent knows {API_VERSION};"
+            " controller and agent must be of one release"
+        )
+    if envelope.node != node:
+        raise PlanRejected(f"{path}: it is for node {envelope.node[:80]!r}, this is node {node!r}")

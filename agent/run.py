@@ -25,6 +25,7 @@ from agent.engine import ApplyFailed, Engine
 from agent.follow import Follower
 from agent.links import Links
 from agent.nft import MAX_DESCRIPTOR, Libnftables
+from agent.plan_file import read_publication
 from agent.plan_watch import PlanWatch
 from agent.policy import Policy
 from agent.preflight import missing_features, warnings
@@ -97,7 +98,12 @@ class _Process:
             clock=time.monotonic,
         )
         plan = settings.directory / "plans" / f"{settings.node}.json"
-        self._follower = Follower(engine=self._engine, node=settings.node, path=plan, clock=time.monotonic)
+        self._follower = Follower(
+            engine=self._engine,
+            path=plan,
+            read=lambda path: read_publication(path, settings.node),
+            clock=time.monotonic,
+        )
         self._watch = PlanWatch(plan.parent)
         self._warnings = tuple(str(warning) for warning in warnings())
         for warning in self._warnings:

@@ -99,7 +99,7 @@ def test_a_network_no_longer_planned_goes_after_its_grace(node: FakeNode) -> Non
     node.clock.now += GRACE
     assert "remove links of group 3" in node.engine.repair(ruleset_too=False)
     assert node.kernel.observe().layout == base_layout(node_plan(RED_ALONE))
-    assert node.engine.leaving == ()
+    assert not node.engine.leaving
 
 
 def test_a_network_planned_again_within_its_grace_stays(node: FakeNode) -> None:

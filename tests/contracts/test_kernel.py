@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from agent.actions import CreateLink, Put, Remove, RemoveGroup, RemoveLink, SetLink
+from agent.actions import CreateLink, Entry, Put, Remove, RemoveGroup, RemoveLink, SetLink
 from agent.decide import decide
 from agent.kernel import KernelRefused, PodEnd
 from compiler.device_names import port_name
@@ -181,7 +181,7 @@ def _port_and_end(netns: str, *, address: str = "10.1.0.3") -> tuple[Layout, Lin
 
 
 def _attach(bench: Bench, layout: Layout, port: Link, end: PodEnd) -> None:
-    entries = [*layout.neighbours, *layout.routes]
+    entries: list[Entry] = [*layout.neighbours, *layout.routes]
     bench.kernel.plug(port, end)
     bench.kernel.apply([SetLink(link=port), *(Put(entry=entry) for entry in entries)])
 
