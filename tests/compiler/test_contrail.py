@@ -134,7 +134,8 @@ def test_what_the_cluster_added_to_an_exported_manifest_is_named() -> None:
     assert problems({"red.yaml": text, "s.yaml": S4}) == [
         "red.yaml:3:42: warning ATL221: VirtualNetwork team-a/red: `metadata.uid` has no meaning here and is "
         f"ignored. {USED}",
-        f"red.yaml:5:1: warning ATL221: VirtualNetwork team-a/red: `status` has no meaning here and is ignored. {USED}",
+        "red.yaml:5:1: warning ATL221: VirtualNetwork team-a/red: `status` has no meaning here and is "
+        f"ignored. {USED}",
     ]
 
 

@@ -1,0 +1,395 @@
+"""JSON Schemas, CRDs and the model say the same: fields, types, choices, defaults."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from ruamel.yaml import YAML
+
+import schemas
+from compiler import model
+from compiler.cluster import DEFAULT_API, DEFAULT_DNS
+from compiler.parse import parse
+from compiler.shape import WORDS
+from tests.compiler.repository import CLUSTER, accepted
+
+Schema = Mapping[str, Any]
+KINDS = [
+    (group, kind) for group in (schemas.ATOLL_GROUP, schemas.CONTRAIL_GROUP) for kind in schemas.kinds(group)
+]
+CRD_KINDS = {"virtualnetworks.yaml": "VirtualNetwork", "virtualnetworkrouters.yaml": "VirtualNetworkRouter"}
+
+
+def ours(kind: str) -> Schema:
+    return schemas.json_schema(schemas.ATOLL_GROUP, kind)
+
+
+def spec(kind: str) -> Schema:
+    schema: Schema = ours(kind)["properties"]["spec"]
+    return schema
+
+
+def resolved(schema: Schema, root: Schema) -> Schema:
+    """The schema with what it refers to; its own keywords win."""
+    if "$ref" not in schema:
+        return schema
+    own = {keyword: value for keyword, value in schema.items() if keyword != "$ref"}
+    return {**resolved(root["$defs"][schema["$ref"].removeprefix("#/$defs/")], root), **own}
+
+
+def crd(file: str) -> Schema:
+    document: Schema = YAML(typ="safe", pure=True).load(schemas.text(f"crds/{file}"))
+    return document
+
+
+def openapi(file: str) -> Schema:
+    schema: Schema = crd(file)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return schema
+
+
+# --- schemas and model ---
+
+
+def camel(name: str) -> str:
+    return re.sub("_(.)", lambda match: match[1].upper(), name)
+
+
+def model_fields(of: type, *without: str) -> set[str]:
+    return {camel(field.name) for field in fields(of) if field.name not in (*without, "origin")}
+
+
+def test_a_network_has_the_fields_of_the_model() -> None:
+    assert set(spec("VirtualNetwork")["properties"]) == model_fields(model.VirtualNetwork, "name", "labels")
+
+
+def test_a_router_has_the_fields_of_the_model() -> None:
+    # The shape is Contrail's, so that its vocabulary can be used; the model names what it means.
+    names = {"networkSelector": "virtualNetworkSelector", "imports": "import", "type": "type"}
+    assert set(names) == model_fields(model.VirtualNetworkRouter, "name", "labels")
+    assert set(spec("VirtualNetworkRouter")["properties"]) == set(names.values())
+
+
+def test_an_import_has_the_fields_of_the_model() -> None:
+    names = {"routerSelector": "virtualNetworkRouterSelector", "namespaceSelector": "namespaceSelector"}
+    entries = spec("VirtualNetworkRouter")["properties"]["import"]["properties"]["virtualNetworkRouters"]
+    assert set(names) == model_fields(model.RouterImport)
+    assert set(entries["items"]["properties"]) == set(names.values())
+
+
+def test_a_cluster_has_the_fields_of_the_model() -> None:
+    assert set(spec("ClusterConfig")["properties"]) == model_fields(model.ClusterConfig)
+    assert set(spec("ClusterConfig")["properties"]["limits"]["properties"]) == model_fields(model.Limits)
+    place = ours("ClusterConfig")["$defs"]["place"]
+    assert set(place["properties"]) == model_fields(model.InfrastructurePlace)
+
+
+def test_a_selector_has_the_fields_of_the_model() -> None:
+    expression = ours("VirtualNetwork")["$defs"]["selectorExpression"]
+    assert set(expression["properties"]) == model_fields(model.Requirement)
+
+
+@pytest.mark.parametrize(
+    ("choices", "of"),
+    [
+        (spec("VirtualNetwork")["properties"]["egress"]["enum"], model.Egress),
+        (spec("VirtualNetworkRouter")["properties"]["type"]["enum"], model.RouterType),
+        (
+            ours("VirtualNetwork")["$defs"]["selectorExpression"]["properties"]["operator"]["enum"],
+            model.Operator,
+        ),
+    ],
+)
+def test_choices_are_those_of_the_model(choices: list[str], of: type[StrEnum]) -> None:
+    assert choices == [member.value for member in of]
+
+
+def test_the_keywords_of_infrastructure_are_those_of_the_model() -> None:
+    entry = spec("VirtualNetwork")["properties"]["infrastructure"]["properties"]["services"]["items"]
+    keywords = "|".join(member.value for member in model.InfrastructureKeyword)
+    assert entry["pattern"].startswith(f"^({keywords}|")
+
+
+TYPES = {
+    "tuple[Prefix, ...]": "array",
+    "tuple[ObjectName, ...]": "array",
+    "InfrastructurePlace": "object",
+    "Limits": "object",
+    "IPv4Network": "string",
+    "IPv6Network": "string",
+    "int": "integer",
+    "float": "number",
+}
+
+
+@pytest.mark.parametrize(
+    ("of", "schema"),
+    [
+        (model.ClusterConfig, spec("ClusterConfig")),
+        (model.Limits, spec("ClusterConfig")["properties"]["limits"]),
+    ],
+)
+def test_types_are_those_of_the_model(of: type, schema: Schema) -> None:
+    root = ours("ClusterConfig")
+    types = {name: resolved(field, root)["type"] for name, field in schema["properties"].items()}
+    assert types == {
+        camel(field.name): TYPES[str(field.type)] for field in fields(of) if field.name != "origin"
+    }
+
+
+def test_what_the_model_has_no_default_for_is_required() -> None:
+    without = {
+        camel(field.name)
+        for field in fields(model.ClusterConfig)
+        if field.default is MISSING and field.default_factory is MISSING and field.name != "origin"
+    }
+    # Where DNS and the API server are has a default in every cluster that kubeadm made.
+    assert set(spec("ClusterConfig")["required"]) == without - {"dns", "api"}
+
+
+@pytest.mark.parametrize(
+    ("of", "schema"),
+    [
+        (model.ClusterConfig, spec("ClusterConfig")),
+        (model.Limits, spec("ClusterConfig")["properties"]["limits"]),
+        (model.VirtualNetwork, spec("VirtualNetwork")),
+    ],
+)
+def test_defaults_are_those_of_the_model(of: type, schema: Schema) -> None:
+    written = {name: field["default"] for name, field in schema["properties"].items() if "default" in field}
+    written.pop("dns", None)
+    written.pop("api", None)
+    plain = (int, float, str, tuple, IPv4Network, IPv6Network)
+    defaults = {camel(field.name): field.default for field in fields(of) if isinstance(field.default, plain)}
+    defaults.pop("infrastructure", None)
+    assert written == {name: as_json(default) for name, default in defaults.items()}
+
+
+def as_json(value: object) -> object:
+    if isinstance(value, tuple):
+        return [as_json(entry) for entry in value]
+    return value if isinstance(value, int | float) else str(value)
+
+
+def test_defaults_of_infrastructure_are_those_of_the_model() -> None:
+    services = spec("VirtualNetwork")["properties"]["infrastructure"]["properties"]["services"]
+    assert services["default"] == [str(keyword) for keyword in model.DEFAULT_INFRASTRUCTURE]
+    places = spec("ClusterConfig")["properties"]
+    assert places["dns"]["default"] == {"service": str(DEFAULT_DNS.service)}
+    assert places["api"]["default"] == {"service": str(DEFAULT_API.service)}
+
+
+def test_a_cluster_that_writes_every_default_is_the_one_that_writes_none() -> None:
+    root = ours("ClusterConfig")
+    written = {
+        name: resolved(field, root).get("default")
+        for name, field in spec("ClusterConfig")["properties"].items()
+    }
+    lines = "".join(f"  {name}: {value}\n" for name, value in written.items() if value is not None)
+    lines = lines.replace("'", '"')
+    with_defaults, without = accepted({"cluster.yaml": CLUSTER + lines}).config, accepted({}).config
+    assert with_defaults == without
+
+
+# --- schemas alone ---
+
+
+@pytest.mark.parametrize(("group", "kind"), KINDS)
+def test_a_schema_is_valid_and_so_are_its_examples(group: str, kind: str) -> None:
+    schema = schemas.json_schema(group, kind)
+    Draft202012Validator.check_schema(schema)
+    assert schema["examples"]
+    for example in schema["examples"]:
+        Draft202012Validator(schema).validate(example)
+
+
+@pytest.mark.parametrize(("group", "kind"), KINDS)
+def test_every_field_is_described_and_every_object_closed(group: str, kind: str) -> None:
+    schema = schemas.json_schema(group, kind)
+    for path, field in every_field(schema, schema):
+        inside_reference = path.startswith(("spec.v4SubnetReference.", "spec.v6SubnetReference."))
+        assert field.get("description") or inside_reference, path
+        if field.get("type") == "object":
+            assert "additionalProperties" in field, path
+
+
+def every_field(schema: Schema, root: Schema, at: str = "") -> Iterator[tuple[str, Schema]]:
+    for name, child in schema.get("properties", {}).items():
+        field = resolved(child, root)
+        path = f"{at}.{name}" if at else name
+        yield path, field
+        yield from every_field(field, root, path)
+        if "items" in field:
+            yield from every_field(resolved(field["items"], root), root, f"{path}[]")
+
+
+def test_a_definition_is_the_same_in_every_schema_that_has_it() -> None:
+    first: dict[str, Schema] = {}
+    for group, kind in KINDS:
+        for name, definition in schemas.json_schema(group, kind)["$defs"].items():
+            assert first.setdefault(name, definition) == definition
+
+
+ANNOTATIONS = {
+    "$schema", "$id", "$defs", "$ref", "title", "description", "examples", "default", "format",
+    "errorMessage", "x-atoll-code", "x-atoll-otherwise", "properties", "items", "propertyNames",
+    "allOf", "if", "then",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("group", "kind"), KINDS)
+def test_every_keyword_that_can_fail_has_words_for_it(group: str, kind: str) -> None:
+    assert keywords(schemas.json_schema(group, kind)) - ANNOTATIONS - {"pattern", "minProperties"} <= set(
+        WORDS
+    )
+
+
+def keywords(schema: object) -> set[str]:
+    if not isinstance(schema, Mapping):
+        return set()
+    result = set(schema)
+    for keyword in ("properties", "$defs"):
+        for child in schema.get(keyword, {}).values():
+            result |= keywords(child)
+    for keyword in ("items", "additionalProperties", "propertyNames", "if", "then"):
+        result |= keywords(schema.get(keyword))
+    for child in schema.get("allOf", ()):
+        result |= keywords(child)
+    return result
+
+
+@pytest.mark.parametrize(("group", "kind"), KINDS)
+def test_patterns_and_empty_mappings_have_their_own_words(group: str, kind: str) -> None:
+    def check(schema: object) -> None:
+        if isinstance(schema, Mapping):
+            if ("pattern" in schema or "minProperties" in schema) and "contrail" not in schema.get(
+                "pattern", ""
+            ):
+                assert schema["errorMessage"]
+                assert schema["x-atoll-code"]
+            for child in schema.values():
+                check(child)
+        if isinstance(schema, list):
+            for child in schema:
+                check(child)
+
+    check(schemas.json_schema(group, kind))
+
+
+# --- schemas and CRDs ---
+
+SHARED = (
+    "type", "description", "required", "default", "enum", "format", "pattern",
+    "minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum",
+)  # fmt: skip
+
+
+def shared_rules(schema: Schema, root: Schema, at: str = "spec") -> dict[str, dict[str, Any]]:
+    """The rules that both languages have, by field."""
+    schema = resolved(schema, root)
+    rules = {at: {keyword: schema[keyword] for keyword in SHARED if keyword in schema}}
+    if schema.get("uniqueItems") or schema.get("x-kubernetes-list-type") == "set":
+        rules[at]["unique"] = True
+    for name, child in schema.get("properties", {}).items():
+        rules |= shared_rules(child, root, f"{at}.{name}")
+    if "items" in schema:
+        rules |= shared_rules(schema["items"], root, f"{at}[]")
+    if isinstance(schema.get("additionalProperties"), Mapping):
+        rules |= shared_rules(schema["additionalProperties"], root, f"{at}.*")
+    return rules
+
+
+@pytest.mark.parametrize("file", schemas.CRD_FILES)
+def test_a_crd_has_the_rules_of_the_json_schema(file: str) -> None:
+    kind = CRD_KINDS[file]
+    assert shared_rules(openapi(file)["properties"]["spec"], {}) == shared_rules(spec(kind), ours(kind))
+
+
+@pytest.mark.parametrize("file", schemas.CRD_FILES)
+def test_a_crd_restricts_names_as_the_json_schema_does(file: str) -> None:
+    name = openapi(file)["properties"]["metadata"]["properties"]["name"]
+    json_name = ours(CRD_KINDS[file])["$defs"]["name"]
+    assert (name["pattern"], name["maxLength"]) == (json_name["pattern"], json_name["maxLength"])
+
+
+FORBIDDEN = {
+    "$ref",
+    "uniqueItems",
+    "if",
+    "then",
+    "allOf",
+    "propertyNames",
+    "x-kubernetes-validations",
+    "examples",
+}
+
+
+@pytest.mark.parametrize("file", schemas.CRD_FILES)
+def test_a_crd_is_structural_and_without_cel(file: str) -> None:
+    """https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions"""
+
+    def check(schema: Schema, path: str) -> None:
+        assert not FORBIDDEN & set(schema), path
+        assert schema["type"], path
+        assert schema.get("additionalProperties") is not False, path
+        assert not ({"properties", "additionalProperties"} <= set(schema)), path
+        for name, child in schema.get("properties", {}).items():
+            check(child, f"{path}.{name}")
+        for keyword in ("items", "additionalProperties"):
+            if keyword in schema:
+                check(schema[keyword], f"{path}[]")
+        # Inside junctors nothing is declared, only compared (KEP-2337 calls these value validations).
+        for alternative in schema.get("anyOf", ()):
+            assert "type" not in alternative
+            assert set(alternative.get("properties", {})) <= set(schema["properties"])
+
+    check(openapi(file), "")
+
+
+@pytest.mark.parametrize(
+    ("file", "kind", "short"),
+    [
+        ("virtualnetworks.yaml", "VirtualNetwork", "vn"),
+        ("virtualnetworkrouters.yaml", "VirtualNetworkRouter", "vnr"),
+    ],
+)
+def test_a_crd_is_namespaced_with_a_short_name_status_and_columns(file: str, kind: str, short: str) -> None:
+    document = crd(file)
+    (version,) = document["spec"]["versions"]
+    names = document["spec"]["names"]
+    assert document["metadata"]["name"] == f"{names['plural']}.{schemas.ATOLL_GROUP}"
+    assert document["spec"]["scope"] == "Namespaced"
+    assert (names["kind"], names["shortNames"]) == (kind, [short])
+    assert (version["name"], version["served"], version["storage"]) == (schemas.ATOLL_VERSION, True, True)
+    assert version["subresources"] == {"status": {}}
+    for column in version["additionalPrinterColumns"]:
+        assert path_exists(column["jsonPath"], openapi(file)), column["name"]
+
+
+def path_exists(path: str, schema: Schema) -> bool:
+    if path == ".metadata.creationTimestamp":
+        return True
+    for step in re.sub(r"\[\?\(.*\)\]", "", path).strip(".").split("."):
+        schema = schema.get("items", schema)["properties"].get(step)
+        if schema is None:
+            return False
+    return True
+
+
+# --- examples are declarations ---
+
+
+@pytest.mark.parametrize("kind", schemas.kinds(schemas.ATOLL_GROUP))
+def test_examples_are_accepted_by_the_parser(kind: str) -> None:
+    for example in ours(kind)["examples"]:
+        files = {"example.json": json.dumps(example).encode()}
+        if kind != "ClusterConfig":
+            files["cluster.yaml"] = CLUSTER.encode()
+        assert parse(files, revision="").problems == ()
