@@ -13,12 +13,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.actions import Action
 from agent.addresses import AddressStore, Lease
-from agent.decide import decide, missing_ports
+from agent.decide import decide
 from agent.files import replace_file
 from agent.kernel import Kernel, KernelRefused, Observation
 from agent.nft import NftRefused
@@ -115,7 +115,7 @@ class Engine:
         Raises ApplyFailed, the former plan in force again.
         """
         with self.changed:
-            new = _rendered(publication)
+            new = _rendered(publication, self._in_force)
             try:
                 actions = self._bring_about(new)
             except (NftRefused, KernelRefused) as error:
@@ -143,16 +143,9 @@ class Engine:
                 raise ApplyFailed(f"repair: {error}") from error
             return tuple(done)
 
-    def lost_ports(self) -> tuple[Lease, ...]:
-        """Leases whose pod port is gone from the kernel: the pod's sandbox ended without DEL."""
-        with self.changed:
-            if self._in_force is None:
-                return ()
-            leases = tuple(self.store.leases.values())
-            lost = missing_ports(self._in_force.layout(leases), self.kernel.observe())
-            return tuple(lease for lease in leases if lease.attachment.port in lost)
-
     def _bring_about(self, new: _InForce) -> tuple[Action, ...]:
+        if self._in_force is not None and new is not self._in_force and new.base is self._in_force.base:
+            return ()  # what another hand may have changed meanwhile is for `repair`
         if self.policy.committed is None:
             self.policy.adopt(new.ruleset)
         observation = self.kernel.observe()
@@ -191,7 +184,11 @@ class Engine:
         return frozenset(number for number, end in self._leaving.items() if now < end)
 
 
-def _rendered(publication: Publication) -> _InForce:
+def _rendered(publication: Publication, former: _InForce | None) -> _InForce:
+    """Pods come and go by the minute and change neither ruleset nor base: those are then the former's."""
+    plan = publication.plan
+    if former is not None and replace(former.publication.plan, pods=plan.pods) == plan:
+        return replace(former, publication=publication)
     try:
         return _InForce.of(publication)
     except Exception as error:  # a plan that contradicts itself must not end the agent

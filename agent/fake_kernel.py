@@ -49,10 +49,12 @@ class FakeKernel:
         self.refuse: set[str] = set()
         """Actions, as they print, that this kernel refuses."""
         self.history: list[str] = []
+        self.observations = 0
         self.cut_off = False
         """Whether there ever was an instant without a rule that looks up the local table."""
 
     def observe(self) -> Observation:
+        self.observations += 1
         return Observation(
             layout=Layout(
                 links=frozenset(self.links.values()),

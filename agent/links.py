@@ -14,7 +14,7 @@ from agent.actions import Action, CreateLink, Put, Remove, RemoveGroup, RemoveLi
 from agent.kernel import Failure, KernelRefused, Observation, PodEnd
 from agent.messages import Indexes, UnknownLink
 from agent.netns import NotANamespace, inside, open_netns
-from agent.observe import observe, read_devices
+from agent.observe import observe
 from agent.pod_end import configure, problem_of
 from agent.rtnetlink import Refusal, Request, Rtnetlink
 from agent.sysctls import LINK_SETTINGS, write_settings
@@ -49,15 +49,15 @@ class Links:
             raise KernelRefused([Failure(action=title, reason=str(error))]) from error
 
     def _plug(self, title: str, port: Link, end: PodEnd, netns: int) -> None:
-        if port.name in self._indexes():
-            self._demand(f"remove the former port {port.name}", self._remove(port.name))
+        self._netlink.batch(self._removal(port.name))
         request = messages.create_port(port, interface=end.interface, mac=end.mac, mtu=end.mtu, netns=netns)
-        self._demand(title, request)
+        for refusal in self._netlink.batch([request]):
+            raise KernelRefused([Failure(action=title, reason=str(refusal))])
         write_settings(port.name, LINK_SETTINGS)
         try:
             inside(netns, lambda: configure(end))
         except BaseException:
-            self._netlink.batch([self._remove(port.name)])
+            self._netlink.batch(self._removal(port.name))
             raise
 
     def pod_problem(self, end: PodEnd) -> str | None:
@@ -67,32 +67,29 @@ class Links:
         except NotANamespace as error:
             return str(error)
 
-    def _remove(self, name: str) -> Request:
-        return messages.remove_link(self._indexes()[name])
-
-    def _demand(self, action: str, request: Request) -> None:
-        for refusal in self._netlink.batch([request]):
-            raise KernelRefused([Failure(action=action, reason=str(refusal))])
-
-    def _indexes(self) -> Indexes:
-        return Indexes({device.name: device.index for device in read_devices(self._netlink)})
+    def _removal(self, name: str) -> list[Request]:
+        """None for a link that does not exist."""
+        try:
+            return [messages.remove_link(Indexes()[name])]
+        except UnknownLink:
+            return []
 
     def _run(self, actions: Sequence[Action]) -> list[Failure]:
         """One batch; for links, a second one that enslaves them and brings them up."""
-        failures = self._batch(actions, self._indexes())
+        failures = self._batch(actions)
         created = [action for action in actions if isinstance(action, CreateLink)]
         if created:
-            indexes = self._indexes()
             for action in created:
                 write_settings(action.link.name, LINK_SETTINGS)
                 if action.link.peer is not None:
                     write_settings(action.link.peer, LINK_SETTINGS)
             failed = {failure.action for failure in failures}
             finishing = [SetLink(link=a.link, was=a.link) for a in created if str(a) not in failed]
-            failures += self._batch(finishing, indexes)
+            failures += self._batch(finishing)
         return failures
 
-    def _batch(self, actions: Sequence[Action], indexes: Indexes) -> list[Failure]:
+    def _batch(self, actions: Sequence[Action]) -> list[Failure]:
+        indexes = Indexes()
         failures: list[Failure] = []
         requests: list[Request] = []
         senders: list[Action] = []

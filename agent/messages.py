@@ -56,10 +56,15 @@ class UnknownLink(Exception):
 
 
 class Indexes(dict[str, int]):
-    """Interface indexes by name; a missing one is an error of its own."""
+    """Interface indexes by name, looked up when first asked for, in the calling thread's namespace."""
 
     def __missing__(self, name: str) -> int:
-        raise UnknownLink(f"link {name} does not exist")
+        try:
+            index = socket.if_nametoindex(name)
+        except OSError as error:
+            raise UnknownLink(f"link {name} does not exist") from error
+        self[name] = index
+        return index
 
 
 def encode(message: nlmsg, fields: Mapping[str, object], attributes: Attributes) -> bytes:

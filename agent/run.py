@@ -36,6 +36,8 @@ from compiler.names import NodeName
 
 REPAIR_SECONDS: Final = 10.0
 RULESET_REPAIR_SECONDS: Final = 300.0
+REPAIR_SHARE: Final = 0.02
+"""Of the time, at most, goes into looking for what another hand changed."""
 GRACE_SECONDS: Final = 300.0
 PATIENCE_SECONDS: Final = 60.0
 
@@ -125,7 +127,9 @@ class _Process:
                 now = time.monotonic()
                 if now >= next_repair:
                     self._repair(ruleset_too=now >= next_ruleset)
-                    next_repair = now + self._settings.repair
+                    # A big node takes longer to look at, and is looked at less often for it.
+                    took = time.monotonic() - now
+                    next_repair = now + max(self._settings.repair, took / REPAIR_SHARE)
                     next_ruleset = (
                         now + self._settings.ruleset_repair if now >= next_ruleset else next_ruleset
                     )

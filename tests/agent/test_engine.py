@@ -217,10 +217,16 @@ def test_the_local_table_is_looked_up_at_every_instant(node: FakeNode) -> None:
     assert not node.kernel.cut_off
 
 
-def test_pods_whose_sandbox_ended_unnoticed_are_known(node: FakeNode) -> None:
+def test_a_plan_that_differs_in_its_pods_alone_costs_neither_kernel_nor_nft_anything(node: FakeNode) -> None:
+    node.apply(plan_with_pods(pods=()))
+    before = (node.kernel.observations, len(node.kernel.history), len(node.nft.history))
+    node.apply(plan_with_pods())
+    assert node.engine.plan == plan_with_pods()
+    assert (node.kernel.observations, len(node.kernel.history), len(node.nft.history)) == before
+
+
+def test_a_pod_whose_sandbox_ended_unnoticed_leaves_nothing_to_repair_for_ever(node: FakeNode) -> None:
     node.apply(plan_with_pods())
     node.ask(request(Command.ADD))
-    assert node.engine.lost_ports() == ()
     node.kernel.end_pod("/run/netns/c1")
-    assert [lease.attachment.pod for lease in node.engine.lost_ports()] == ["team-a/web-0"]
     assert node.engine.repair(ruleset_too=False) == ()
