@@ -186,7 +186,7 @@ def _networks(
             judged.setdefault(draft.network.name, entry)
             problems += entry.problems
     if certain:
-        problems += [contrail.unreferenced(s) for name, s in subnets.items() if name not in used]
+        problems += [contrail.unreferenced(s) for s in subnets.values() if s.subnet and s.name not in used]
     return judged
 
 

@@ -184,6 +184,11 @@ def test_a_subnet_that_nothing_references_is_named() -> None:
     assert result.declarations is not None
 
 
+def test_a_subnet_with_an_error_is_not_called_unreferenced_as_well() -> None:
+    (problem,) = problems({"s.yaml": S4.replace("10.1.0.0/24", "10.1.0.5/24")})
+    assert "error ATL402" in problem
+
+
 def test_a_reference_to_a_subnet_of_the_other_family_is_refused() -> None:
     text = RED.replace("v4SubnetReference", "v6SubnetReference")
     assert problems({"red.yaml": text, "s.yaml": S4}) == [

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from pathlib import Path
+
+import pytest
 
 from compiler.model import (
     Egress,
@@ -22,6 +26,7 @@ from compiler.names import ObjectName
 from compiler.problem import Origin
 from tests.compiler.repository import accepted, cluster, network, problems, router
 
+REFERENCE = (Path(__file__).parents[2] / "docs" / "reference" / "declarations.md").read_text(encoding="utf-8")
 RED = ObjectName(namespace="team-a", name="red")
 
 
@@ -228,3 +233,11 @@ def test_fields_of_a_list_item_are_named_from_the_item() -> None:
         "list.yaml:7:10: error ATL205: VirtualNetwork team-a/red: `spec.subnet` is not a field. "
         "Write `subnets` if that was meant."
     ]
+
+
+@pytest.mark.parametrize(
+    "example", re.findall(r"^```yaml\n(apiVersion.*?)^```$", REFERENCE, re.DOTALL | re.MULTILINE)
+)
+def test_the_examples_of_the_reference_are_accepted(example: str) -> None:
+    path = "cluster.yaml" if "kind: ClusterConfig" in example else "example.yaml"
+    assert accepted({path: example}).revision == "c0ffee"

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -393,3 +394,13 @@ def test_examples_are_accepted_by_the_parser(kind: str) -> None:
         if kind != "ClusterConfig":
             files["cluster.yaml"] = CLUSTER.encode()
         assert parse(files, revision="").problems == ()
+
+
+REFERENCE = (Path(__file__).parents[2] / "docs" / "reference" / "declarations.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", schemas.kinds(schemas.ATOLL_GROUP))
+def test_the_reference_has_every_field(kind: str) -> None:
+    chapter = REFERENCE.split(f"## {kind}\n", 1)[1].split("\n## ", 1)[0]
+    for field in spec(kind)["properties"]:
+        assert f"`spec.{field}" in chapter

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiler.yaml_text import MAX_BYTES, MAX_DEPTH, Json, Text, read
@@ -248,6 +248,7 @@ def test_long_texts_are_cut_in_messages_and_stay_on_one_line() -> None:
     assert "\n" not in str(problem)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_raise(content: bytes) -> None:
     read("a.yaml", content)
@@ -256,6 +257,7 @@ def test_no_bytes_raise(content: bytes) -> None:
 YAML_ISH = st.text(alphabet="ab1: -[]{},\n\t'\"\\x#&*!|>%?<.~é\u2028\x85\ufeff", max_size=40)
 
 
+@settings(deadline=None)
 @given(YAML_ISH)
 def test_no_text_made_of_yaml_syntax_raises_and_incomplete_means_a_problem(text: str) -> None:
     result = read("a.yaml", text.encode())
