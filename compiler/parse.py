@@ -72,9 +72,15 @@ def parse(files: Mapping[str, bytes], *, revision: str, cache: FileCache | None 
     refused = _too_much(paths, files)
     if refused is not None:
         return Parsed(declarations=None, problems=(refused,), cache=cache)
-    problems = [problem for path in paths if (problem := _unusable_path(path)) is not None]
-    paths = [path for path in paths if _unusable_path(path) is None]
-    read = {path: _read(path, files[path], cache) for path in paths}
+    problems: list[Problem] = []
+    read: dict[str, _Read] = {}
+    for path in paths:
+        # What the cache holds has passed already.
+        unusable = None if path in cache.files else _unusable_path(path)
+        if unusable is None:
+            read[path] = _read(path, files[path], cache)
+        else:
+            problems.append(unusable)
     return _assembled([entry.fragment for entry in read.values()], problems, read, cache, revision)
 
 
