@@ -39,7 +39,10 @@ class Decision:
     state: State
     """As it will be when every action has been executed."""
     actions: tuple[Action, ...]
-    notes: tuple[Note, ...]
+    findings: tuple[Note, ...]
+    """To be told before the actions are executed."""
+    results: tuple[Note, ...]
+    """True once they have been."""
 
 
 def decide(state: State, observation: Observation) -> Decision:
@@ -54,16 +57,18 @@ def decide(state: State, observation: Observation) -> Decision:
     if now.good and now.compilation:
         actions = tuple(actions_to(now.published, _wanted(now, now.good, now.compilation)))
     now = replace(now, published=after(now.published, actions))
-    notes.extend(_published(actions, now))
+    results = tuple(_published(actions, now))
     status = status_of(now, observation.reports)
     if status != now.published.status:
         actions = (*actions, PublishStatus(status=status))
         now = replace(now, published=replace(now.published, status=status))
-    return Decision(state=now, actions=actions, notes=tuple(notes))
+    return Decision(state=now, actions=actions, findings=tuple(notes), results=results)
 
 
 def read_commit(snapshot: Snapshot, cache: FileCache) -> tuple[Commit, FileCache]:
     """Parse a snapshot; what was refused while reading it is among the problems."""
+    if snapshot.problems and not snapshot.files:
+        return Commit(snapshot=snapshot, declarations=None, problems=snapshot.problems), cache
     parsed = parse(snapshot.files, revision=snapshot.revision, cache=cache)
     problems = in_reading_order((*snapshot.problems, *parsed.problems))
     declarations = None if has_errors(problems) else parsed.declarations
@@ -137,8 +142,13 @@ def _is_due(before: State, now: State) -> bool:
     """Whether something has changed that a compilation depends on."""
     if now.inventory is None:
         return False
+    return now.candidate is not before.candidate or _has_moved(before, now)
+
+
+def _has_moved(before: State, now: State) -> bool:
+    """Whether the ground under the good commit has changed."""
     return (
-        now.candidate is not before.candidate
+        now.compilation is None
         or now.inventory is not before.inventory
         or frees(now.allocations, since=before.allocations.confirmed)
     )
@@ -154,7 +164,7 @@ def _compile(before: State, now: State, observation: Observation, notes: list[No
         if now.candidate is not before.candidate or problems != before.problems:
             notes.append(_refusal(now.candidate, problems))
         now = replace(now, problems=problems)
-    return _refreshed(now, now.good, notes) if now.good else now
+    return _refreshed(now, now.good, notes) if now.good and _has_moved(before, now) else now
 
 
 def _compiled(state: State, declarations: Declarations) -> Compilation:

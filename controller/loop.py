@@ -111,7 +111,7 @@ class Controller:
         return self.interval * self.spread(1 - _JITTER, 1 + _JITTER)
 
     def _execute(self, decision: Decision, milliseconds: int) -> None:
-        for note in decision.notes:
+        for note in decision.findings:
             facts: dict[str, Value] = dict(note.facts)
             if note.event in ("compiled", "refused"):
                 facts["ms"] = milliseconds
@@ -125,5 +125,7 @@ class Controller:
             self.log("publication-failed", action=doing, error=str(error))
             # What was done is done; the rest follows from what is found, on the next turn.
             self.state = replace(decision.state, published=self.publisher.recover())
-        else:
-            self.state = decision.state
+            return
+        self.state = decision.state
+        for note in decision.results:
+            self.log(note.event, **note.facts)

@@ -10,6 +10,8 @@ spec:
   podRanges: [10.244.0.0/16]
   serviceRanges: [10.96.0.0/16]
   nodeRanges: [192.0.2.0/24]
+  dns: {addresses: [192.0.2.53], ports: [{protocol: UDP, port: 53}]}
+  api: {addresses: [192.0.2.54], ports: [{protocol: TCP, port: 6443}]}
   limits: {maxDeletedShare: 1.0}
 """
 BROKEN = b"apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetwork\nmetadata: {name: red\n"

@@ -42,14 +42,17 @@ def test_the_first_commit_is_published_in_the_order_that_is_safe() -> None:
 
 def test_the_log_tells_the_story(scene: Scene) -> None:
     tip = scene.repository.commit(RED_AND_BLUE)
+    scene.inventory.put(inventory(PODS | {"blue-1": "node-2"}))
     scene.log.events.clear()
     scene.turn()
 
-    events = dict(scene.log.events)
-    assert scene.story == ["seen", "compiled", "published"] or scene.story == ["seen", "compiled"]
-    assert events["seen"] == {"revision": tip, "files": 3}
-    assert events["compiled"]["revision"] == tip
-    assert isinstance(events["compiled"]["ms"], int)
+    assert scene.story == ["seen", "inventory", "compiled", "published"]
+    seen, stock, compiled, published = (facts for _, facts in scene.log.events)
+    assert isinstance(compiled.pop("ms"), int)
+    assert seen == {"revision": tip, "files": 3}
+    assert stock == {"nodes": 2, "pods": 3}
+    assert compiled == {"revision": tip, "generation": 2, "plans": 2, "warnings": 0}
+    assert published == {"revision": tip, "generation": 2, "changed": 1, "withdrawn": 0}
 
 
 def test_a_turn_without_news_does_nothing(scene: Scene) -> None:
@@ -63,7 +66,7 @@ def test_a_turn_without_news_does_nothing(scene: Scene) -> None:
 def test_only_plans_that_changed_are_published(scene: Scene) -> None:
     scene.inventory.put(inventory(PODS | {"red-3": "node-2"}))
 
-    assert scene.turn(look=False) == ["publish plan of node-2, generation 1"]
+    assert scene.turn(look=False) == ["publish plan of node-2, generation 1", "publish status"]
 
 
 def test_the_plan_of_a_removed_node_is_withdrawn(scene: Scene) -> None:
@@ -244,7 +247,7 @@ def test_a_full_disk_is_survived_and_made_good(scene: Scene) -> None:
 
     assert scene.story[-1] == "publication-failed"
     scene.publisher.room = None
-    assert scene.turn(look=False) == ["publish plan of node-2, generation 1"]
+    assert scene.turn(look=False) == ["publish plan of node-2, generation 1", "publish status"]
 
 
 def test_what_every_agent_applied_is_confirmed(scene: Scene) -> None:

@@ -48,7 +48,7 @@ def test_a_restart_on_a_broken_commit_serves_the_last_good_one() -> None:
     scene.restart()
     scene.inventory.put(inventory(PODS | {"red-3": "node-2"}))
 
-    assert scene.turn() == ["publish plan of node-2, generation 1"]
+    assert scene.turn() == ["publish plan of node-2, generation 1", "publish status"]
     assert scene.status.applied == good
     assert [p.code for p in scene.status.problems] == ["ATL104"]
 
