@@ -7,7 +7,7 @@ the others, and the inventory before stays what it was.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from rpds import HashTrieMap
@@ -57,6 +57,11 @@ def changed_inventory(inventory: Inventory, change: Change) -> Inventory:
     )
 
 
+def persistent(inventory: Inventory) -> Inventory:
+    """The same inventory, ready for cheap changes."""
+    return replace(inventory, pods=_persistent(inventory.pods))
+
+
 def changed_keys(
     before: Mapping[K, V], after: Mapping[K, V], candidates: Mapping[K, V | None]
 ) -> frozenset[K]:
@@ -85,7 +90,11 @@ def _applied(before: Mapping[K, V], changes: Mapping[K, V | None]) -> Mapping[K,
 def _applied_to_many(before: Mapping[K, V], changes: Mapping[K, V | None]) -> Mapping[K, V]:
     if not changes:
         return before
-    after: HashTrieMap[K, V] = before if isinstance(before, HashTrieMap) else HashTrieMap(before)
+    after = _persistent(before)
     for key, value in changes.items():
         after = after.discard(key) if value is None else after.insert(key, value)
     return after
+
+
+def _persistent(mapping: Mapping[K, V]) -> HashTrieMap[K, V]:
+    return mapping if isinstance(mapping, HashTrieMap) else HashTrieMap(mapping)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 
 from compiler.allocations import Allocations
 from compiler.capacity import crowded, filling
-from compiler.change import Change
+from compiler.change import Change, persistent
 from compiler.fleet import Fleet, Outlook, Replanned, replan
 from compiler.guards import guard_deletions
 from compiler.infrastructure import infrastructure_problems
@@ -95,13 +95,13 @@ class Compilation:
         offerings = self.stages.offerings
         for name in sorted(offerings.services.offers):
             users = tuple(sorted(offerings.users.get(name, ())))
-            for offer in offerings.services.offers[name]:
-                yield replace(offer.plan, infrastructure_of=users) if users else offer.plan
+            for plan in offerings.services.offers[name].plans:
+                yield replace(plan, infrastructure_of=users) if users else plan
 
 
 def compile(declarations: Declarations, inventory: Inventory, allocations: Allocations) -> Compilation:
     """Plans for every node, from the inputs alone."""
-    inputs = inputs_of(declarations, inventory)
+    inputs = inputs_of(declarations, persistent(inventory))
     start = Stages(inputs=nothing(declarations), settlement=unsettled(allocations))
     return _advance(start, inputs, everything(inputs, allocations))
 

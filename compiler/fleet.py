@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from compiler.inputs import Delta
-from compiler.names import NetworkNumber, NodeName, NodeNumber, ObjectName
+from compiler.names import NetworkNumber, NodeName, ObjectName
 from compiler.narrowing import Viewpoint, services_seen
 from compiler.network_table import Surface, WholeNetwork, whole_network, zones_of
 from compiler.offerings import Basis, Offerings, Reoffered
-from compiler.plan import Datapath, NodePlan, RemoteNode
-from compiler.planning import NetworkPlanner, bindings_of, datapath_of, remotes_in
+from compiler.plan import Datapath, NetworkPlan, NodePlan, PodBinding, RemoteNode, ServicePlan
+from compiler.planning import NetworkPlanner, bindings_of, datapath_of, remote_table, remotes_in
 from compiler.resolve import Resolution
 from compiler.settlement import Resettled
 
@@ -202,9 +202,9 @@ class _Finder:
         for some in offerings:
             if name in some.services.mixed:
                 yield from self.outlook.basis.settlement.remotes
-            for offer in some.services.offers.get(name, ()):
-                for number in offer.networks:
-                    yield from self.nodes_that_see(number)
+            offer = some.services.offers.get(name)
+            for number in offer.networks if offer else ():
+                yield from self.nodes_that_see(number)
             for number in some.users.get(name, ()):
                 yield from self.nodes_with(number)
 
@@ -243,12 +243,10 @@ class _Maker:
         self._fleet = fleet
         self._outlook = outlook
         self._stale = stale
-        self._planner = NetworkPlanner(fleet.networks)
         self._settlement = outlook.basis.settlement
+        self._planner = NetworkPlanner(fleet.networks)
+        self._remotes = remote_table(self._settlement.remotes.values())
         self._datapath: Datapath = datapath_of(outlook.basis.inputs.declarations.config)
-        self._by_number: dict[NodeNumber, RemoteNode] = {
-            remote.number: remote for remote in self._settlement.remotes.values()
-        }
 
     def plan(self, node: NodeName) -> NodePlan:
         """The one before, itself, where it is equal."""
@@ -256,18 +254,8 @@ class _Maker:
         me = self._settlement.remotes[node]
         present = self._fleet.present.get(node, frozenset())
         visible = self._planner.visible_from(present)
-        networks, remotes = old.networks if old else (), old.remotes if old else ()
-        if old is None or node in self._stale.networks:
-            networks = self._planner.plans(present, visible)
-            remotes = remotes_in(self._planner.nodes(visible), me.number, self._by_number)
-        services = old.services if old else ()
-        if old is None or node in self._stale.services:
-            viewpoint = Viewpoint(node=me.number, clients=present, visible=visible)
-            offerings = self._outlook.offerings
-            services = services_seen(offerings.services, offerings.users, viewpoint)
-        pods = old.pods if old else ()
-        if old is None or node in self._stale.pods:
-            pods = bindings_of(self._settlement.placement.seats.get(node, {}), self._settlement.numbers)
+        viewpoint = Viewpoint(node=me.number, clients=present, visible=visible)
+        networks, remotes = self._networks(old, viewpoint, remade=node in self._stale.networks)
         plan = NodePlan(
             name=node,
             number=me.number,
@@ -275,8 +263,23 @@ class _Maker:
             datapath=self._datapath,
             remotes=remotes,
             networks=networks,
-            services=services,
+            services=old.services if old and node not in self._stale.services else self._services(viewpoint),
             isolated=self._outlook.offerings.services.isolated,
-            pods=pods,
+            pods=old.pods if old and node not in self._stale.pods else self._pods(node),
         )
         return old if plan == old else plan
+
+    def _networks(
+        self, old: NodePlan | None, viewpoint: Viewpoint, *, remade: bool
+    ) -> tuple[tuple[NetworkPlan, ...], tuple[RemoteNode, ...]]:
+        if old is not None and not remade:
+            return old.networks, old.remotes
+        networks = self._planner.plans(viewpoint.clients, viewpoint.visible)
+        nodes = self._planner.nodes(viewpoint.visible)
+        return networks, remotes_in(nodes, viewpoint.node, self._remotes)
+
+    def _services(self, viewpoint: Viewpoint) -> tuple[ServicePlan, ...]:
+        return services_seen(self._outlook.offerings.services, self._outlook.offerings.users, viewpoint)
+
+    def _pods(self, node: NodeName) -> tuple[PodBinding, ...]:
+        return bindings_of(self._settlement.placement.seats.get(node, {}), self._settlement.numbers)

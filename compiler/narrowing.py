@@ -26,17 +26,19 @@ class Viewpoint:
 
 def services_seen(table: ServiceTable, users: Users, viewpoint: Viewpoint) -> tuple[ServicePlan, ...]:
     """By name, port and family."""
-    names: set[ObjectName] = {*table.mixed}
-    for network in viewpoint.visible:
-        names.update(table.in_network.get(network, ()))
-    clients = viewpoint.clients
+    clients, visible = viewpoint.clients, viewpoint.visible
     named = {name: some for name, some in users.items() if not clients.isdisjoint(some)}
-    names.update(named.keys() & table.offers.keys())
-    return tuple(
-        plan
-        for name in sorted(names, key=_name_order)
-        for plan in _narrowed(table, name, tuple(sorted(clients & named.get(name, {}).keys())), viewpoint)
-    )
+    names = {*table.mixed, *(name for name in named if name in table.offers)}
+    names.update(*(table.in_network[network] for network in visible if network in table.in_network))
+    seen: list[ServicePlan] = []
+    for name in sorted(names, key=_name_order):
+        offer = table.offers[name]
+        if offer.networks <= visible and name not in named and not offer.local_only:
+            seen += offer.plans  # nearly all: shared as they are
+        else:
+            asking = tuple(sorted(clients.intersection(named.get(name, ()))))
+            seen += _narrowed(offer, asking, viewpoint, mixed=name in table.mixed)
+    return tuple(seen)
 
 
 def _name_order(name: ObjectName) -> tuple[str, str]:
@@ -44,26 +46,15 @@ def _name_order(name: ObjectName) -> tuple[str, str]:
 
 
 def _narrowed(
-    table: ServiceTable, name: ObjectName, users: tuple[NetworkNumber, ...], viewpoint: Viewpoint
+    offer: Offer, users: tuple[NetworkNumber, ...], viewpoint: Viewpoint, *, mixed: bool
 ) -> Iterator[ServicePlan]:
     """The default network's own clients ask a mixed Service on every node."""
-    visible = viewpoint.visible | {DEFAULT_NETWORK} if users or name in table.mixed else viewpoint.visible
-    for offer in table.offers[name]:
-        plan = narrow(offer, users, visible, viewpoint.node)
-        if plan is not None:
-            yield plan
-
-
-def narrow(
-    offer: Offer, users: tuple[NetworkNumber, ...], visible: frozenset[NetworkNumber], node: NodeNumber
-) -> ServicePlan | None:
-    """The offer's own plan where that is all; None where no backend remains."""
-    plan = offer.plan
-    if offer.networks <= visible and not plan.local_only:
-        return replace(plan, infrastructure_of=users) if users else plan
-    backends = tuple(
-        backend
-        for backend in plan.backends
-        if backend.network in visible and (backend.node == node or not plan.local_only)
-    )
-    return replace(plan, backends=backends, infrastructure_of=users) if backends else None
+    visible = viewpoint.visible | {DEFAULT_NETWORK} if users or mixed else viewpoint.visible
+    for plan in offer.plans:
+        backends = tuple(
+            backend
+            for backend in plan.backends
+            if backend.network in visible and (backend.node == viewpoint.node or not plan.local_only)
+        )
+        if backends:
+            yield replace(plan, backends=backends, infrastructure_of=users)

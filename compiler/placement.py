@@ -187,7 +187,7 @@ class _Groups:
         groups = {**self._previous, **self._reviewed}
         for claim in {**self._leaving, **self._joining}:
             known = groups.get(claim)
-            pods = known.pods if known else HashTrieSet[ObjectName]()
+            pods: HashTrieSet[ObjectName] = known.pods if known else HashTrieSet()
             for name in self._leaving.get(claim, ()):
                 pods = pods.discard(name)
             pods = pods.update(self._joining.get(claim, ()))

@@ -8,7 +8,7 @@ have backends that a present network may reach.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from compiler.model import ClusterConfig, Egress, Prefix
@@ -75,15 +75,18 @@ class NetworkPlanner:
         return plan
 
 
-def remotes_in(nodes: int, own: NodeNumber, known: Mapping[NodeNumber, RemoteNode]) -> tuple[RemoteNode, ...]:
+def remote_table(remotes: Collection[RemoteNode]) -> tuple[RemoteNode | None, ...]:
+    """By node number."""
+    table: list[RemoteNode | None] = [None] * (max((remote.number for remote in remotes), default=0) + 1)
+    for remote in remotes:
+        table[remote.number] = remote
+    return tuple(table)
+
+
+def remotes_in(nodes: int, own: NodeNumber, table: Iterable[RemoteNode | None]) -> tuple[RemoteNode, ...]:
     """The members of a bit set of node numbers, by number, without the node itself."""
-    bits = bin(nodes & ~(1 << own))[:1:-1]
-    found = []
-    position = bits.find("1")
-    while position >= 0:
-        found.append(known[NodeNumber(position)])
-        position = bits.find("1", position + 1)
-    return tuple(found)
+    bits = bin(nodes & ~(1 << own))[:1:-1]  # the lowest number first
+    return tuple(remote for bit, remote in zip(bits, table, strict=False) if bit == "1" and remote)
 
 
 def bindings_of(

@@ -23,16 +23,17 @@ Names = Mapping[ObjectName, None]
 
 
 class Offer(NamedTuple):
-    """A service plan and the networks of its backends."""
+    """The plans of one Service, and the networks of all their backends."""
 
-    plan: ServicePlan
+    plans: tuple[ServicePlan, ...]
     networks: frozenset[NetworkNumber]
+    local_only: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServiceTable:
     compiled: Mapping[ObjectName, CompiledService] = field(default_factory=dict)
-    offers: Mapping[ObjectName, tuple[Offer, ...]] = field(default_factory=dict)
+    offers: Mapping[ObjectName, Offer] = field(default_factory=dict)
     """Of the Services that answer on any address."""
     slices: Mapping[ObjectName, Names] = field(default_factory=dict)
     """The slices of each Service."""
@@ -133,21 +134,21 @@ def _recompiled(
     compiled, offers, mixed = {**previous.compiled}, {**previous.offers}, {**previous.mixed}
     in_network = Draft(previous.in_network)
     for name in changed:
-        for network in _networks(offers.pop(name, ())):
+        old = offers.pop(name, None)
+        for network in old.networks - {DEFAULT_NETWORK} if old else ():
             in_network.open(network).pop(name, None)
         compiled.pop(name, None)
         mixed.pop(name, None)
         if name not in fresh:
             continue
         compiled[name] = fresh[name]
-        offers[name] = tuple(
-            Offer(plan, frozenset(backend.network for backend in plan.backends)) for plan in fresh[name].plans
-        )
-        for network in _networks(offers[name]):
-            in_network.open(network)[name] = None
-        isolated = fresh[name].isolated
-        if isolated is not None and isolated.mixed:
-            mixed[name] = None
+        if fresh[name].plans:
+            offers[name] = _offer(fresh[name])
+            for network in offers[name].networks - {DEFAULT_NETWORK}:
+                in_network.open(network)[name] = None
+            isolated = fresh[name].isolated
+            if isolated is not None and isolated.mixed:
+                mixed[name] = None
     return replace(
         previous,
         compiled=compiled,
@@ -158,8 +159,9 @@ def _recompiled(
     )
 
 
-def _networks(offers: Iterable[Offer]) -> frozenset[NetworkNumber]:
-    return frozenset[NetworkNumber]().union(*(offer.networks for offer in offers)) - {DEFAULT_NETWORK}
+def _offer(service: CompiledService) -> Offer:
+    networks = frozenset(backend.network for plan in service.plans for backend in plan.backends)
+    return Offer(service.plans, networks, service.plans[0].local_only)
 
 
 def _isolated(
