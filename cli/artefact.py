@@ -13,7 +13,6 @@ from compiler.layering import layout_of
 from compiler.layout_text import layout_text
 from compiler.model import Declarations
 from compiler.plan import NodePlan
-from compiler.reachability import reachability_text
 from compiler.rendering import ruleset_of
 from controller.reach import reach_of
 
@@ -22,14 +21,14 @@ NODE_FILES = ("plan.json", "layout.txt", "ruleset.nft")
 
 def write_artefact(out: Path, compilation: Compilation) -> None:
     """Write every file, and remove those of nodes that are gone; raise Failure."""
-    reachability = reach_of(compilation)
+    reach = reach_of(compilation)
     try:
         nodes = out / "nodes"
         nodes.mkdir(parents=True, exist_ok=True)
         _remove_others(nodes, {str(node) for node in compilation.plans})
         (out / "allocations.json").write_bytes(codec.encode_allocations(compilation.allocations))
-        (out / "reachability.txt").write_text(reachability_text(reachability))
-        (out / "reachability.json").write_bytes(codec.encode_reachability(reachability))
+        (out / "reachability.txt").write_text(reach.text)
+        (out / "reachability.json").write_bytes(codec.encode_reachability(reach.reachability))
         (out / "origins.json").write_bytes(origins_json(compilation.inputs.declarations))
         for node, plan in compilation.plans.items():
             _write_node(nodes / node, plan)

@@ -13,7 +13,7 @@ from compiler import codec
 from compiler.allocations import Allocations
 from compiler.names import NodeName
 from compiler.plan import NodePlan
-from compiler.reachability import Reachability, reachability_text
+from compiler.reachability import Reachability
 from controller.actions import (
     Action,
     KeepAllocations,
@@ -49,6 +49,7 @@ class Wanted:
     digests: Mapping[NodeName, str]
     """Of the plans."""
     reachability: Reachability
+    reachability_text: str
 
 
 def actions_to(published: Published, wanted: Wanted) -> Iterator[Action]:
@@ -69,9 +70,9 @@ def actions_to(published: Published, wanted: Wanted) -> Iterator[Action]:
             )
     for node in sorted(published.plans.keys() - wanted.plans.keys()):
         yield WithdrawPlan(node=node)
-    text = reachability_text(wanted.reachability)
-    if text != published.reachability:
-        yield PublishReachability(text=text, json=codec.encode_reachability(wanted.reachability))
+    if published.reachability != wanted.reachability_text:
+        machine = codec.encode_reachability(wanted.reachability)
+        yield PublishReachability(text=wanted.reachability_text, json=machine)
 
 
 def after(published: Published, actions: Iterable[Action]) -> Published:

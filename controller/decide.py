@@ -20,7 +20,7 @@ from controller.actions import Action, PublishPlan, PublishStatus, WithdrawPlan
 from controller.advance import Wanted, actions_to, after, digests_of
 from controller.confirmation import confirmed_by, frees
 from controller.log import Value
-from controller.reach import reach_of
+from controller.reach import Reach, reach_of
 from controller.reporting import status_of
 from controller.snapshot import Snapshot
 from controller.state import Commit, Observation, State
@@ -54,8 +54,9 @@ def decide(state: State, observation: Observation) -> Decision:
     if _is_due(state, now):
         now = _compile(state, now, observation, notes)
     actions: tuple[Action, ...] = ()
-    if now.good and now.compilation:
-        actions = tuple(actions_to(now.published, _wanted(now, now.good, now.compilation)))
+    if now.good and now.compilation and now.reach:
+        wanted = _wanted(now, now.good, now.compilation, now.reach)
+        actions = tuple(actions_to(now.published, wanted))
     now = replace(now, published=after(now.published, actions))
     results = tuple(_published(actions, now))
     status = status_of(now, observation.reports)
@@ -225,17 +226,18 @@ def _in_force(state: State, compilation: Compilation) -> State:
         compilation=compilation,
         allocations=compilation.allocations,
         digests=digests_of(compilation.plans, earlier, state.digests),
-        reachability=reach_of(compilation),
+        reach=reach_of(compilation, state.reach),
     )
 
 
-def _wanted(state: State, good: Commit, compilation: Compilation) -> Wanted:
+def _wanted(state: State, good: Commit, compilation: Compilation, reach: Reach) -> Wanted:
     return Wanted(
         commit=good.snapshot,
         allocations=state.allocations,
         plans=compilation.plans,
         digests=state.digests,
-        reachability=state.reachability,
+        reachability=reach.reachability,
+        reachability_text=reach.text,
     )
 
 

@@ -13,10 +13,10 @@ from compiler.model import Declarations
 from compiler.names import NodeName
 from compiler.parse import FileCache
 from compiler.problem import Problem
-from compiler.reachability import Reachability
 from controller.git import Sighting
 from controller.inventory_file import InventoryReading
 from controller.publication import Published, Report
+from controller.reach import Reach
 from controller.snapshot import Revision, Snapshot
 
 
@@ -82,5 +82,5 @@ class State:
     """Of the good commit with the inventory: what is, or is about to be, published."""
     digests: Mapping[NodeName, str] = field(default_factory=dict)
     """Of the compilation's plans."""
-    reachability: Reachability = field(default_factory=Reachability)
+    reach: Reach | None = None
     """Of the compilation."""
