@@ -122,8 +122,8 @@ class Attachments:
         if repeated and not self._absent(layout) and self._engine.kernel.pod_problem(end) is None:
             return
         try:
-            self._engine.kernel.plug(port, end)
-            self._engine.kernel.apply([SetLink(link=port), *(Put(entry=entry) for entry in _entries(layout))])
+            self._engine.plug(port, end)
+            self._engine.change([SetLink(link=port), *(Put(entry=entry) for entry in _entries(layout))])
         except KernelRefused as error:
             self._detach(lease)
             raise CniError(cni.KERNEL_REFUSED, f"pod {lease.attachment.pod}: {error}") from error
@@ -150,7 +150,7 @@ class Attachments:
             routes = attachment_layout(plan, lease.attachment).routes
         port = lease.attachment.port
         elsewhere = sorted((route for route in routes if route.link != port), key=describe)
-        self._engine.kernel.apply([*(Remove(entry=route) for route in elsewhere), RemoveLink(name=port)])
+        self._engine.change([*(Remove(entry=route) for route in elsewhere), RemoveLink(name=port)])
         self._engine.store.release(lease.key)
 
     def _check(self, request: Request) -> dict[str, object]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,12 +20,12 @@ from agent.actions import Action
 from agent.addresses import AddressStore, Lease
 from agent.decide import decide
 from agent.files import replace_file
-from agent.kernel import Kernel, KernelRefused, Observation
+from agent.kernel import Kernel, KernelRefused, Observation, PodEnd
 from agent.nft import NftRefused
 from agent.plan_file import Publication
 from agent.policy import Policy
 from compiler.layering import attachment_layout, base_layout, union
-from compiler.layout import Layout, LinkKind
+from compiler.layout import Layout, Link, LinkKind
 from compiler.names import NetworkNumber
 from compiler.plan import NetworkPlan, NodePlan
 from compiler.rendering import ruleset_of
@@ -82,12 +82,18 @@ class Engine:
         self.policy = policy
         self.store = store
         self.changed = threading.Condition(threading.RLock())
+        self._changes = 0
         self._last_good = last_good
         self._grace = grace
         self._clock = clock
         self._in_force: _InForce | None = None
         self._leaving: dict[NetworkNumber, float] = {}
         """Networks in the kernel that the plan no longer holds, and when they go."""
+
+    @property
+    def own_changes(self) -> int:
+        """Grows whenever this process changes the kernel: events of that time may be its own."""
+        return self._changes + self.policy.transactions
 
     @property
     def publication(self) -> Publication | None:
@@ -127,6 +133,16 @@ class Engine:
             self.changed.notify_all()
             return actions
 
+    def change(self, actions: Sequence[Action]) -> None:
+        """Run actions. Raises KernelRefused."""
+        self._changes += 1
+        self.kernel.apply(actions)
+
+    def plug(self, port: Link, end: PodEnd) -> None:
+        """Make a pod port and its end (`agent.kernel.Kernel.plug`). Raises KernelRefused."""
+        self._changes += 1
+        self.kernel.plug(port, end)
+
     def repair(self, *, ruleset_too: bool) -> tuple[str, ...]:
         """Undo what another hand changed, end graces that are over; returns what was done.
 
@@ -153,7 +169,7 @@ class Engine:
         actions = decide(new.layout(self.store.leases.values()), observation, lingering=lingering)
         if actions:
             self.policy.tighten(new.ruleset)
-            self.kernel.apply(actions)
+            self.change(actions)
         self._leaving = {number: end for number, end in self._leaving.items() if number in lingering}
         self.policy.commit(new.ruleset)
         return actions

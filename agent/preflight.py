@@ -49,7 +49,7 @@ _NFT_PROBES: Final = (
     ("nftables", "nf_tables", ""),
     ("nftables reverse-path lookup (fib)", "nft_fib_inet", "fib saddr . iif oif missing drop"),
     ("nftables interface groups", "nft_meta", "iifgroup 1-65534 oifgroup 7 accept"),
-    ("nftables kind of interface", "nft_meta", 'iifkind != "vrf" accept'),
+    ("nftables kind of interface", "nft_meta", 'meta iifkind != "vrf" accept'),
     ("nftables conntrack zones", "nft_ct", "ct zone set 7"),
     ("nftables notrack", "nft_ct", "udp dport 14789 notrack"),
     ("nftables numgen", "nft_numgen", "meta mark set numgen random mod 4 offset 16"),
@@ -199,7 +199,7 @@ def _chain_warnings() -> Iterator[Finding]:
                 f"nftables chain {place}",
                 "it drops forwarded packets by policy, those between pods of a network too",
                 f"Let it accept interface groups 1-{names.OUTSIDE_GROUP},"
-                f" as in `nft add rule {place} iifgroup != 0 accept`",
+                f" as by `nft add rule {place} iifgroup != 0 accept`",
             )
 
 

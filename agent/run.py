@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,7 @@ from agent.attach import Attachments
 from agent.engine import ApplyFailed, Engine
 from agent.follow import Follower
 from agent.links import Links
+from agent.monitor import Monitor
 from agent.nft import MAX_DESCRIPTOR, Libnftables
 from agent.plan_file import read_publication
 from agent.plan_watch import PlanWatch
@@ -36,6 +37,10 @@ from compiler.names import NodeName
 
 REPAIR_SECONDS: Final = 10.0
 RULESET_REPAIR_SECONDS: Final = 300.0
+DIRECTORY_SECONDS: Final = 1.0
+"""Between two looks for a plans' directory that does not exist yet."""
+REPAIR_AT_ONCE_SECONDS: Final = 1.0
+"""Between two repairs of what events tell of: another program that insists gets no endless loop."""
 REPAIR_SHARE: Final = 0.02
 """Of the time, at most, goes into looking for what another hand changed."""
 GRACE_SECONDS: Final = 300.0
@@ -113,42 +118,68 @@ class _Process:
         self._repair_problem: str | None = None
         self._written: AgentStatus | None = None
         self._follower.restore(last_good)
+        self._monitor = Monitor()
+        self._own_changes_seen = self._engine.own_changes
+        self._looked = time.monotonic()
+        self._next_look = self._looked
+        self._next_ruleset = self._looked + settings.ruleset_repair
 
     def loop(self) -> None:
         attachments = Attachments(self._engine, patience=self._settings.patience)
         server = Server(self._settings.socket, attachments)
         threading.Thread(target=server.serve_forever, name="socket", daemon=True).start()
         _log.info("node %s: listening on %s", self._settings.node, self._settings.socket)
-        next_repair = time.monotonic()
-        next_ruleset = next_repair + self._settings.ruleset_repair
         try:
             while True:
                 self._follower.step()
-                now = time.monotonic()
-                if now >= next_repair:
-                    self._repair(ruleset_too=now >= next_ruleset)
-                    # A big node takes longer to look at, and is looked at less often for it.
-                    took = time.monotonic() - now
-                    next_repair = now + max(self._settings.repair, took / REPAIR_SHARE)
-                    next_ruleset = (
-                        now + self._settings.ruleset_repair if now >= next_ruleset else next_ruleset
-                    )
+                self._look()
                 self._write_status()
-                if self._wait(next_repair):
+                if self._wait():
                     return
         finally:
             server.shutdown()
             self._settings.socket.unlink(missing_ok=True)
 
-    def _wait(self, until: float) -> bool:
-        """Until the plan may have changed, or the time; says whether a signal asks to stop."""
+    def _look(self) -> None:
+        """For what another hand has changed, when it is time; the whole table more seldom."""
+        now = time.monotonic()
+        ruleset_too = now >= self._next_ruleset
+        if now < self._next_look and not ruleset_too:
+            return
+        self._repair(ruleset_too=ruleset_too)
+        # A big node takes longer to look at, and is looked at less often for it.
+        took = time.monotonic() - now
+        self._next_look = now + max(self._settings.repair, took / REPAIR_SHARE)
+        if ruleset_too:
+            self._next_ruleset = now + max(self._settings.ruleset_repair, took / REPAIR_SHARE)
+        self._looked = time.monotonic()
+
+    def _wait(self) -> bool:
+        """Until there may be something to do; says whether a signal asks to stop."""
         self._watch.arm()
-        descriptors = [self._stop, *([self._watch.fileno()] if self._watch.armed else [])]
-        left = max(0.0, until - time.monotonic())
-        ready, _, _ = select.select(descriptors, [], [], left if self._watch.armed else min(left, 1.0))
-        if self._watch.armed and self._watch.fileno() in ready:
+        until = min(self._next_look, self._next_ruleset)
+        sources = [self._stop, self._monitor.links.fileno(), self._monitor.tables.fileno()]
+        if self._watch.armed:
+            sources.append(self._watch.fileno())
+        else:
+            until = min(until, time.monotonic() + DIRECTORY_SECONDS)
+        ready, _, _ = select.select(sources, [], [], max(0.0, until - time.monotonic()))
+        if self._watch.armed:
             self._watch.drain()
+        self._heed_events()
         return self._stop in ready
+
+    def _heed_events(self) -> None:
+        """Look soon where the events are of another hand; at most once a second, whoever fights us."""
+        with self._engine.changed:
+            links, table = self._monitor.links_touched(), self._monitor.table_touched()
+            own = self._engine.own_changes != self._own_changes_seen
+            self._own_changes_seen = self._engine.own_changes
+        soon = max(time.monotonic(), self._looked + REPAIR_AT_ONCE_SECONDS)
+        if links and not own:
+            self._next_look = min(self._next_look, soon)
+        if table and not own:
+            self._next_ruleset = min(self._next_ruleset, soon)
 
     def _repair(self, *, ruleset_too: bool) -> None:
         try:
@@ -220,10 +251,12 @@ def _own_state(state: Path) -> Iterator[None]:
 def _stop_signals() -> Iterator[int]:
     """A descriptor that becomes readable when SIGTERM or SIGINT arrives."""
     readable, writable = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    former = {
-        number: signal.signal(number, lambda *_: os.write(writable, b"\0") and None)
-        for number in (signal.SIGTERM, signal.SIGINT)
-    }
+
+    def stop(number: int, frame: object) -> None:
+        with suppress(BlockingIOError):  # full of earlier signals: one is enough
+            os.write(writable, b"\0")
+
+    former = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield readable
     finally:
