@@ -1,0 +1,185 @@
+"""Plans, allocations and reachability as canonical JSON, and back, exactly.
+
+The same value gives the same bytes on every machine: fields in the order of their classes, mappings
+sorted by the text of their keys. Decoding is strict: unknown fields, wrong types and text that could
+not have come from a checked name are refused with their place in the document.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from functools import cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any, Final, TypeVar, get_type_hints
+
+from cattrs import Converter, transform_error
+from cattrs.errors import BaseValidationError
+from cattrs.gen import make_dict_structure_fn, override
+
+from compiler.allocations import Allocations
+from compiler.model import Address, Prefix
+from compiler.names import ObjectName, is_label, is_subdomain
+from compiler.plan import NodePlan, PodBinding
+from compiler.reachability import Reachability
+
+FORMAT: Final = 1
+"""Of plans and allocations. A reader refuses any other: controller and agent are of one release."""
+
+_SAFE: Final = re.compile(r"[A-Za-z0-9._:/-]*")
+"""What names, addresses and protocols are made of. Text goes into nft commands: nothing else may."""
+_ATOMS: Final = (IPv4Address, IPv4Network, IPv6Address, IPv6Network, ObjectName)
+
+T = TypeVar("T")
+
+
+class Malformed(ValueError):
+    """A document is not one that Atoll wrote. The text says where and why."""
+
+
+def encode_plan(plan: NodePlan) -> bytes:
+    return _encode({"format": FORMAT, **_plain(plan)})
+
+
+def decode_plan(data: bytes) -> NodePlan:
+    """Raises Malformed."""
+    return _decode(data, NodePlan)
+
+
+def digest(plan: NodePlan) -> str:
+    return digest_of(encode_plan(plan))
+
+
+def digest_of(data: bytes) -> str:
+    """`sha256:` and hexadecimal digits, of a document without the white space around it."""
+    return f"sha256:{hashlib.sha256(data.strip()).hexdigest()}"
+
+
+def encode_allocations(allocations: Allocations) -> bytes:
+    return _encode({"format": FORMAT, **_plain(allocations)})
+
+
+def decode_allocations(data: bytes) -> Allocations:
+    """Raises Malformed."""
+    return _decode(data, Allocations)
+
+
+def encode_reachability(reachability: Reachability) -> bytes:
+    return _encode({"format": FORMAT, **_plain(reachability)})
+
+
+def _encode(document: Mapping[str, object]) -> bytes:
+    return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: camelCase fields, atoms as their text."""
+    if isinstance(value, _ATOMS):
+        return str(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        pairs = ((str(key), _plain(item)) for key, item in value.items())
+        return dict(sorted(pairs, key=lambda pair: pair[0]))
+    if is_dataclass(value):
+        kind: Any = type(value)
+        return {key: _plain(getattr(value, name)) for name, key in _keys(kind)}
+    return value
+
+
+@cache
+def _keys(kind: type) -> tuple[tuple[str, str], ...]:
+    """Field names with their keys."""
+    return tuple((field.name, _camel(field.name)) for field in fields(kind))
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _decode(data: bytes, kind: type[T]) -> T:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise Malformed("not a JSON object")
+    written = document.pop("format", None)
+    if written != FORMAT:
+        raise Malformed(f"format: {written!r}, where this release knows {FORMAT}")
+    try:
+        return _converter().structure(document, kind)
+    except BaseValidationError as error:
+        first = transform_error(error, path="$", format_exception=_reason)[0]
+        raise Malformed(first) from error
+
+
+def _reason(error: BaseException, _kind: type | None) -> str:
+    if isinstance(error, KeyError):
+        return f"the field {error} is missing"
+    return str(error)
+
+
+@cache
+def _converter() -> Converter:
+    converter = Converter(forbid_extra_keys=True)
+    # By identity: a hook registered for str would also be every StrEnum's.
+    converter.register_structure_hook_func(lambda kind: kind is str, _text)
+    converter.register_structure_hook_func(lambda kind: kind is bool, _exactly(bool))
+    converter.register_structure_hook_func(lambda kind: kind is int, _exactly(int))
+    converter.register_structure_hook(ObjectName, _object_name)
+    converter.register_structure_hook(IPv4Network, lambda value, _: IPv4Network(value))
+    converter.register_structure_hook(IPv6Network, lambda value, _: IPv6Network(value))
+    converter.register_structure_hook_func(lambda kind: kind == Address, _parsed(ip_address))
+    converter.register_structure_hook_func(lambda kind: kind == Prefix, _parsed(ip_network))
+    converter.register_structure_hook_factory(is_dataclass, lambda kind: _structure(converter, kind))
+    return converter
+
+
+def _structure(converter: Converter, kind: type) -> Callable[[Any, Any], Any]:
+    hints = get_type_hints(kind)
+    overrides: dict[str, Any] = {name: override(rename=key) for name, key in _keys(kind) if name in hints}
+    if kind is PodBinding:  # a sentence for people, never part of a command
+        overrides["refusal"] = override(rename="refusal", struct_hook=_exactly(str))
+    make: Callable[[Any, Any], Any] = make_dict_structure_fn(
+        kind, converter, _cattrs_forbid_extra_keys=True, **overrides
+    )
+    return make
+
+
+def _exactly(kind: type) -> Callable[[Any, Any], Any]:
+    def check(value: Any, _: Any) -> Any:
+        if type(value) is not kind:
+            raise ValueError(f"{value!r:.60} is not of type {kind.__name__}")
+        return value
+
+    return check
+
+
+def _text(value: Any, _: Any) -> str:
+    if not isinstance(value, str) or not _SAFE.fullmatch(value):
+        raise ValueError(f"{value!r:.60} is not a name")
+    return value
+
+
+def _parsed(parse: Callable[[str], T]) -> Callable[[Any, Any], T]:
+    def of(value: Any, _: Any) -> T:
+        if not isinstance(value, str):
+            raise ValueError(f"{value!r:.60} is not an address")
+        return parse(value)
+
+    return of
+
+
+def _object_name(value: Any, _: Any) -> ObjectName:
+    namespace, slash, name = value.partition("/") if isinstance(value, str) else ("", "", "")
+    if not slash or not is_label(namespace) or not is_subdomain(name):
+        raise ValueError(f"{value!r:.60} is not namespace/name")
+    return ObjectName(namespace=namespace, name=name)
