@@ -22,9 +22,9 @@ from cattrs.errors import BaseValidationError
 from cattrs.gen import make_dict_structure_fn, override
 
 from compiler.allocations import Allocations
-from compiler.model import Address, Prefix
+from compiler.model import Address, Egress, Prefix
 from compiler.names import ObjectName, is_label, is_subdomain
-from compiler.plan import NodePlan, PodBinding
+from compiler.plan import NodePlan, PodBinding, Presence
 from compiler.reachability import Reachability
 
 FORMAT: Final = 1
@@ -130,10 +130,11 @@ def _reason(error: BaseException, _kind: type | None) -> str:
 @cache
 def _converter() -> Converter:
     converter = Converter(forbid_extra_keys=True)
-    # By identity: a hook registered for str would also be every StrEnum's.
-    converter.register_structure_hook_func(lambda kind: kind is str, _text)
-    converter.register_structure_hook_func(lambda kind: kind is bool, _exactly(bool))
-    converter.register_structure_hook_func(lambda kind: kind is int, _exactly(int))
+    converter.register_structure_hook(str, _text)
+    converter.register_structure_hook(bool, _exactly(bool))
+    converter.register_structure_hook(int, _exactly(int))
+    for kind in (Egress, Presence):  # or they would be taken for the str that they are, too
+        converter.register_structure_hook(kind, lambda value, kind: kind(value))
     converter.register_structure_hook(ObjectName, _object_name)
     converter.register_structure_hook(IPv4Network, lambda value, _: IPv4Network(value))
     converter.register_structure_hook(IPv6Network, lambda value, _: IPv6Network(value))
