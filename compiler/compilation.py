@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from compiler.allocations import Allocations
 from compiler.capacity import crowded, filling
 from compiler.change import Change, persistent
+from compiler.collector import collector_paused
 from compiler.fleet import Fleet, Outlook, Replanned, replan
 from compiler.guards import guard_deletions
 from compiler.infrastructure import infrastructure_problems
@@ -101,9 +102,10 @@ class Compilation:
 
 def compile(declarations: Declarations, inventory: Inventory, allocations: Allocations) -> Compilation:
     """Plans for every node, from the inputs alone."""
-    inputs = inputs_of(declarations, persistent(inventory))
-    start = Stages(inputs=nothing(declarations), settlement=unsettled(allocations))
-    return _advance(start, inputs, everything(inputs, allocations))
+    with collector_paused():
+        inputs = inputs_of(declarations, persistent(inventory))
+        start = Stages(inputs=nothing(declarations), settlement=unsettled(allocations))
+        return _advance(start, inputs, everything(inputs, allocations))
 
 
 def recompile(previous: Compilation, change: Change) -> Compilation:

@@ -52,6 +52,10 @@ class Replanned:
 class _Stale:
     """Nodes, by the part of their plan that is to be made anew."""
 
+    changed: frozenset[NetworkNumber]
+    """The networks that differ."""
+    presence: set[NodeName]
+    """Nodes where others are present than before."""
     networks: set[NodeName]
     services: set[NodeName]
     pods: set[NodeName]
@@ -173,7 +177,14 @@ def _stale(
     if resettled.remotes:
         networks |= everyone
     shared = everyone if before.offerings.services.isolated != after.offerings.services.isolated else set()
-    return _Stale(networks=networks, services=services, pods=set(resettled.nodes), shared=shared)
+    return _Stale(
+        changed=changed,
+        presence=arrived,
+        networks=networks,
+        services=services,
+        pods=set(resettled.nodes),
+        shared=shared,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -274,7 +285,11 @@ class _Maker:
     ) -> tuple[tuple[NetworkPlan, ...], tuple[RemoteNode, ...]]:
         if old is not None and not remade:
             return old.networks, old.remotes
-        networks = self._planner.plans(viewpoint.clients, viewpoint.visible)
+        kept: dict[NetworkNumber, NetworkPlan] = {}
+        if old is not None and old.name not in self._stale.presence:
+            changed = self._stale.changed
+            kept = {network.number: network for network in old.networks if network.number not in changed}
+        networks = self._planner.plans(viewpoint.clients, viewpoint.visible, kept)
         nodes = self._planner.nodes(viewpoint.visible)
         return networks, remotes_in(nodes, viewpoint.node, self._remotes)
 

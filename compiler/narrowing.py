@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 from compiler.names import DEFAULT_NETWORK, NetworkNumber, NodeNumber, ObjectName
 from compiler.plan import ServicePlan
@@ -27,29 +28,26 @@ class Viewpoint:
 def services_seen(table: ServiceTable, users: Users, viewpoint: Viewpoint) -> tuple[ServicePlan, ...]:
     """By name, port and family."""
     clients, visible = viewpoint.clients, viewpoint.visible
-    named = {name: some for name, some in users.items() if not clients.isdisjoint(some)}
-    names = {*table.mixed, *(name for name in named if name in table.offers)}
-    names.update(*(table.in_network[network] for network in visible if network in table.in_network))
+    offers = dict(table.mixed)
+    for network in visible:
+        offers.update(table.in_network.get(network, ()))
+    asked: dict[tuple[str, str], tuple[NetworkNumber, ...]] = {}
+    for name, some in users.items():
+        if name in table.offers and not clients.isdisjoint(some):
+            offer = offers[name] = table.offers[name]
+            asked[offer.order] = tuple(sorted(clients.intersection(some)))
     seen: list[ServicePlan] = []
-    for name in sorted(names, key=_name_order):
-        offer = table.offers[name]
-        if offer.networks <= visible and name not in named and not offer.local_only:
+    for offer in sorted(offers.values(), key=itemgetter(0)):
+        if offer.networks <= visible and not offer.always_cut and offer.order not in asked:
             seen += offer.plans  # nearly all: shared as they are
         else:
-            asking = tuple(sorted(clients.intersection(named.get(name, ()))))
-            seen += _narrowed(offer, asking, viewpoint, mixed=name in table.mixed)
+            seen += _narrowed(offer, asked.get(offer.order, ()), viewpoint)
     return tuple(seen)
 
 
-def _name_order(name: ObjectName) -> tuple[str, str]:
-    return name.namespace, name.name
-
-
-def _narrowed(
-    offer: Offer, users: tuple[NetworkNumber, ...], viewpoint: Viewpoint, *, mixed: bool
-) -> Iterator[ServicePlan]:
+def _narrowed(offer: Offer, users: tuple[NetworkNumber, ...], viewpoint: Viewpoint) -> Iterator[ServicePlan]:
     """The default network's own clients ask a mixed Service on every node."""
-    visible = viewpoint.visible | {DEFAULT_NETWORK} if users or mixed else viewpoint.visible
+    visible = viewpoint.visible | {DEFAULT_NETWORK} if users or offer.mixed else viewpoint.visible
     for plan in offer.plans:
         backends = tuple(
             backend

@@ -45,11 +45,15 @@ class NetworkPlanner:
         return present.union(*(self.networks[number].peers for number in present))
 
     def plans(
-        self, present: frozenset[NetworkNumber], visible: frozenset[NetworkNumber]
+        self,
+        present: frozenset[NetworkNumber],
+        visible: frozenset[NetworkNumber],
+        kept: Mapping[NetworkNumber, NetworkPlan],
     ) -> tuple[NetworkPlan, ...]:
-        """By number."""
+        """By number; `kept` are known to be as they must be."""
         return tuple(
-            self.networks[number].plan if number in present else self._carried_plan(number, present)
+            kept.get(number)
+            or (self.networks[number].plan if number in present else self._carried_plan(number, present))
             for number in sorted(visible)
         )
 

@@ -23,11 +23,17 @@ Names = Mapping[ObjectName, None]
 
 
 class Offer(NamedTuple):
-    """The plans of one Service, and the networks of all their backends."""
+    """The plans of one Service, and what of them matters for narrowing."""
 
+    order: tuple[str, str]
+    """Namespace and name."""
     plans: tuple[ServicePlan, ...]
     networks: frozenset[NetworkNumber]
-    local_only: bool
+    """Of all backends."""
+    mixed: bool
+    """The default network's own clients may ask it on every node."""
+    always_cut: bool
+    """Different on every node: only the node's own backends."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,10 +45,9 @@ class ServiceTable:
     """The slices of each Service."""
     behind: HashTrieMap[ObjectName, frozenset[ObjectName]] = field(default_factory=HashTrieMap)
     """The slices that name each pod."""
-    in_network: Mapping[NetworkNumber, Names] = field(default_factory=dict)
+    in_network: Mapping[NetworkNumber, Mapping[ObjectName, Offer]] = field(default_factory=dict)
     """The Services with backends in each network."""
-    mixed: Names = field(default_factory=dict)
-    """Services that the default network's clients may ask on every node."""
+    mixed: Mapping[ObjectName, Offer] = field(default_factory=dict)
     isolated: tuple[IsolatedService, ...] = ()
 
 
@@ -135,20 +140,18 @@ def _recompiled(
     in_network = Draft(previous.in_network)
     for name in changed:
         old = offers.pop(name, None)
-        for network in old.networks - {DEFAULT_NETWORK} if old else ():
+        for network in old.networks if old else ():
             in_network.open(network).pop(name, None)
         compiled.pop(name, None)
         mixed.pop(name, None)
-        if name not in fresh:
-            continue
-        compiled[name] = fresh[name]
-        if fresh[name].plans:
-            offers[name] = _offer(fresh[name])
-            for network in offers[name].networks - {DEFAULT_NETWORK}:
-                in_network.open(network)[name] = None
-            isolated = fresh[name].isolated
-            if isolated is not None and isolated.mixed:
-                mixed[name] = None
+        if name in fresh:
+            compiled[name] = fresh[name]
+        if name in fresh and fresh[name].plans:
+            offer = offers[name] = _offer(fresh[name])
+            for network in offer.networks - {DEFAULT_NETWORK}:
+                in_network.open(network)[name] = offer
+            if offer.mixed:
+                mixed[name] = offer
     return replace(
         previous,
         compiled=compiled,
@@ -160,8 +163,13 @@ def _recompiled(
 
 
 def _offer(service: CompiledService) -> Offer:
-    networks = frozenset(backend.network for plan in service.plans for backend in plan.backends)
-    return Offer(service.plans, networks, service.plans[0].local_only)
+    return Offer(
+        order=(service.name.namespace, service.name.name),
+        plans=service.plans,
+        networks=frozenset(backend.network for plan in service.plans for backend in plan.backends),
+        mixed=service.isolated is not None and service.isolated.mixed,
+        always_cut=any(plan.local_only for plan in service.plans),
+    )
 
 
 def _isolated(

@@ -16,12 +16,13 @@ from compiler.allocate import Allotment, Demand, Place, Touched, reallocate
 from compiler.allocations import Allocations, NetworkAllocation
 from compiler.inputs import Delta, Inputs
 from compiler.inventory import Pod
-from compiler.ledger import holdings_of
+from compiler.ledger import holdings_of, span
 from compiler.model import Address, Prefix
 from compiler.names import NetworkNumber, NodeName, NodeNumber, ObjectName
 from compiler.owners import Owners
 from compiler.placement import Circumstances, Moved, Placement, place, seat
 from compiler.plan import RemoteNode
+from compiler.ranges import Ranges
 from compiler.underlay import Underlay, underlay_of
 
 
@@ -79,8 +80,7 @@ def resettle(
     )
     allotment = _allotted(previous, placement, moved, underlay, after, delta)
     changed, regrounded = _differences(previous.allotment.allocations, allotment.allocations)
-    now = _owners(allotment, after)
-    strayed = _strayed(placement, pods, regrounded, owners, now)
+    now, strayed = _owners(allotment, after), _strayed(placement, pods, regrounded)
     placement, again = seat(placement, placement.groups, pods, pods, _circumstances(after, now), strayed)
     settlement = _settled(previous, allotment, placement, underlay, after, delta, again)
     return settlement, Resettled(
@@ -174,44 +174,46 @@ def _changed_remotes(
     return frozenset(name for name in {**before, **after} if before.get(name) != after.get(name))
 
 
-def _differences(before: Allocations, after: Allocations) -> tuple[frozenset[ObjectName], set[NodeName]]:
-    """Networks whose allocation is another, and the nodes whose blocks are."""
-    if before is after:
-        return frozenset(), set()
+def _differences(
+    before: Allocations, after: Allocations
+) -> tuple[frozenset[ObjectName], Mapping[NodeName, list[Prefix]]]:
+    """Networks whose allocation is another, and the blocks that each node got or lost."""
     changed: set[ObjectName] = set()
-    nodes: set[NodeName] = set()
-    for name, entry in after.networks.items():
-        old = before.networks.get(name)
-        if old is not entry:
+    blocks: dict[NodeName, list[Prefix]] = {}
+    if before is after:
+        return frozenset(), blocks
+    for name in {**before.networks, **after.networks}:
+        old, new = before.networks.get(name), after.networks.get(name)
+        if old is not new:
             changed.add(name)
-            nodes.update(_regrounded(_in_force(old), _in_force(entry)))
-    for name in before.networks.keys() - after.networks.keys():
-        changed.add(name)
-        nodes.update(_in_force(before.networks[name]).values())
-    return frozenset(changed), nodes
+            for prefix, node in _regrounded(_in_force(old), _in_force(new)):
+                blocks.setdefault(node, []).append(prefix)
+    return frozenset(changed), blocks
 
 
 def _in_force(entry: NetworkAllocation | None) -> Mapping[Prefix, NodeName]:
     return entry.blocks if entry is not None and entry.retired_in is None else {}
 
 
-def _regrounded(before: Mapping[Prefix, NodeName], after: Mapping[Prefix, NodeName]) -> Iterator[NodeName]:
-    for prefix in before.keys() ^ after.keys() if before else after:
-        for blocks in (before, after):
-            if prefix in blocks:
-                yield blocks[prefix]
+def _regrounded(
+    before: Mapping[Prefix, NodeName], after: Mapping[Prefix, NodeName]
+) -> Iterable[tuple[Prefix, NodeName]]:
+    if not before or not after:
+        return (before or after).items()
+    return before.items() ^ after.items()
 
 
 def _strayed(
-    placement: Placement,
-    pods: Mapping[ObjectName, Pod],
-    nodes: Iterable[NodeName],
-    before: Owners,
-    after: Owners,
+    placement: Placement, pods: Mapping[ObjectName, Pod], blocks: Mapping[NodeName, list[Prefix]]
 ) -> Iterator[ObjectName]:
-    """Pods whose address is in another network's block than before."""
-    for node in nodes:
+    """Pods whose address is in a block that their node got or lost."""
+    for node, prefixes in blocks.items():
+        ranges = {
+            version: Ranges(sorted(span(prefix) for prefix in prefixes if prefix.version == version))
+            for version in (4, 6)
+        }
         for name in placement.seats.get(node, ()):
-            addresses = pods[name].addresses
-            if addresses and before.owner_of(node, addresses) != after.owner_of(node, addresses):
-                yield name
+            for address in pods[name].addresses:
+                value = int(address)
+                if ranges[address.version].end_of_overlap(value, value) is not None:
+                    yield name
