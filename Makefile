@@ -2,6 +2,7 @@
 
 PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
 export PATH
+READ_ONLY = -p no:cacheprovider -p no:hypothesispytest -p no:xdist
 VM = .venv/bin/python tools/vm.py
 
 .DEFAULT_GOAL := help
@@ -30,7 +31,7 @@ test-pure: setup  ## test the tiers that need no VRF
 
 test-kernel: setup  ## test real packets, in one boot of a virtual machine where this kernel has no VRF
 	pytest --collect-only --quiet tests/kernel >/dev/null
-	$(VM) --timeout 2400 -- .venv/bin/pytest -p no:cacheprovider -m kernel tests/kernel
+	$(VM) --timeout 2400 -- .venv/bin/pytest $(READ_ONLY) --verbose tests/kernel
 
 fmt: setup  ## format the code, mend what can be mended
 	ruff format

@@ -54,7 +54,7 @@ find_python() {
 
 system_packages() {
 	has git || want "the network repository" git
-	has nft && has ip && has modprobe && ls /usr/lib*/libnftables.so.1 /usr/lib/*/libnftables.so.1 >/dev/null 2>&1 ||
+	has nft && has ip && has modprobe && ldconfig -p | grep -q 'libnftables\.so\.1' ||
 		want "the datapath" nftables libnftables1 iproute2 kmod
 }
 

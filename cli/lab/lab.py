@@ -6,6 +6,7 @@ as it is. Addresses follow from a node's number, in both families, so that a rea
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -17,9 +18,9 @@ from cli.lab.traffic import Address, Traffic
 
 Prefix = IPv4Network | IPv6Network
 
-NODE_RANGES: Final = {4: "172.18.0.0/24", 6: "fd00:18::/64"}
-POD_RANGES: Final = {4: "10.244.0.0/16", 6: "fd00:244::/48"}
-SERVICE_RANGES: Final = {4: "10.96.0.0/16", 6: "fd00:96::/112"}
+NODE_RANGES: Final = {4: "172.18.0.0/24", 6: "fd00:172:18::/64"}
+POD_RANGES: Final = {4: "10.244.0.0/16", 6: "fd00:10:244::/56"}
+SERVICE_RANGES: Final = {4: "10.96.0.0/16", 6: "fd00:10:96::/112"}
 OUTSIDE: Final = {4: "203.0.113.10", 6: "2001:db8::10"}
 """A host beyond the cluster, behind the underlay's router."""
 ECHO_PORTS: Final = (("TCP", 8080), ("UDP", 8080))
@@ -36,6 +37,14 @@ class LabNode:
     place: Namespace
     addresses: tuple[Address, ...]
     pod_ranges: tuple[Prefix, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LabNamespace:
+    """A namespace of Kubernetes. `network` is its annotation."""
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    network: str | None = None
 
 
 @dataclass(kw_only=True, slots=True)
@@ -69,6 +78,8 @@ class LabService:
     node_port: int | None = None
     client_affinity: bool = False
     internal_local: bool = False
+    terminating: tuple[str, ...] = ()
+    """Names of pods that still serve, but are about to end."""
 
     def endpoints(self, version: int) -> list[Address]:
         addresses = [a for pod in self.pods for a in pod.addresses] + list(self.plain_endpoints)
@@ -84,6 +95,7 @@ class Lab:
         self.traffic = Traffic()
         self.pods: dict[str, LabPod] = {}
         self.services: dict[str, LabService] = {}
+        self.namespaces: dict[str, LabNamespace] = {}
         self._places: list[Namespace] = []
         try:
             self._build(nodes)
@@ -117,7 +129,14 @@ class Lab:
         self._allow_ping(place)
         pod = LabPod(name=name, node=node, place=place, network=network)
         self.pods[name] = pod
+        self.namespaces.setdefault(name.partition("/")[0], LabNamespace())
         return pod
+
+    def remove_pod(self, name: str) -> None:
+        """The pod's sandbox goes away, and with it everything that was attached to it."""
+        pod = self.pods.pop(name)
+        self._places.remove(pod.place)
+        pod.place.close()
 
     def add_default_pod(self, name: str, node: LabNode) -> LabPod:
         """A pod with a routed veth to its node, as the plugin `ptp` and several others make one."""
@@ -181,6 +200,8 @@ class Lab:
         self._places.append(place)
         # Duplicate address detection would hold IPv6 back for the first second of every link.
         place.sysctl(net__ipv6__conf__default__dad_transmits=0, net__ipv6__conf__default__accept_ra=0)
+        # The kernel rations ICMP errors to one a second for each receiver; here each answer is to be seen.
+        place.sysctl(net__ipv4__icmp_ratemask=0, net__ipv6__icmp__ratemask=255)
         return place
 
     def _allow_ping(self, place: Namespace) -> None:
@@ -262,7 +283,7 @@ class Lab:
 
 
 def _pod_range(version: int, number: int) -> Prefix:
-    """10.244.<number>.0/24 and fd00:244:0:<number>::/64."""
+    """10.244.<number>.0/24 and fd00:10:244:<number>::/64."""
     start = int(ip_network(POD_RANGES[version]).network_address)
     return (
         IPv4Network((start + (number << 8), 24))

@@ -85,7 +85,6 @@ class NodeAgent:
     def add(self, pod: LabPod) -> None:
         """CNI ADD; the pod's addresses are then known. Raises CniError."""
         answer = self._ask(Command.ADD, pod)
-        self.run(lambda: None)
         if "delegate" in answer:
             raise CniError(0, f"{pod.name} belongs to the default network")
         lease = self.engine.store.leases[self._key(pod)]

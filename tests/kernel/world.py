@@ -1,0 +1,189 @@
+"""A lab with Atoll on it: declarations become plans, plans become the kernel's state, pods get attached.
+
+`settle` does what controller, agents and kubelets do together until nothing changes any more: compile,
+apply on every node, attach waiting pods, report their addresses, and once more with the addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from cli.lab.check import Check, Expected, run_checks, wrong
+from cli.lab.lab import ECHO_PORTS, Lab, LabNode, LabPod
+from cli.lab.namespace import Namespace
+from cli.lab.objects import inventory_json
+from cli.lab.traffic import Address, Probe
+from compiler.allocations import Allocations
+from compiler.compilation import Compilation, compile
+from compiler.inventory import Inventory
+from compiler.kubectl import read_inventory
+from compiler.model import Declarations
+from compiler.names import ObjectName
+from compiler.parse import parse
+from tests.kernel.meaning import may_talk
+from tests.kernel.node_agent import NodeAgent
+
+CLUSTER = """\
+apiVersion: atoll.dev/v1alpha1
+kind: ClusterConfig
+metadata: {name: cluster}
+spec:
+  podRanges: [10.244.0.0/16, "fd00:10:244::/56"]
+  serviceRanges: [10.96.0.0/16, "fd00:10:96::/112"]
+  nodeRanges: [172.18.0.0/16, "fd00:172:18::/64"]
+  dns: {service: kube-system/kube-dns}
+  api: {service: default/kubernetes}
+"""
+PROTOCOLS = ("TCP", "UDP", "ICMP")
+
+
+class World:
+    def __init__(self, folder: Path, *, nodes: int = 2, versions: tuple[int, ...] = (4, 6)) -> None:
+        self.lab = Lab(nodes=nodes, versions=versions)
+        self.cluster = CLUSTER
+        self.networks = ""
+        self.allocations = Allocations()
+        self.compilation: Compilation | None = None
+        self.agents = {node.name: NodeAgent(node, folder) for node in self.lab.nodes}
+
+    @property
+    def nodes(self) -> tuple[LabNode, ...]:
+        return self.lab.nodes
+
+    def declare(self, text: str) -> None:
+        """The network declarations, all of them, as YAML."""
+        self.networks = text
+
+    def pod(self, name: str, node: int, *, network: str | None = None) -> LabPod:
+        """A pod that listens on its echo ports; attached by the next `settle`. Nodes count from 1."""
+        pod = self.lab.add_pod(name, self.nodes[node - 1], network=network)
+        self.lab.traffic.listen(pod.place, name, ECHO_PORTS)
+        return pod
+
+    def settle(self, *, attach: bool = True) -> Compilation:
+        compilation = self.apply()
+        waiting = [pod for pod in self.lab.pods.values() if not pod.addresses]
+        if not attach or not waiting:
+            return compilation
+        for pod in waiting:
+            self.agents[pod.node.name].add(pod)
+        return self.apply()
+
+    def apply(self) -> Compilation:
+        """kube-proxy and Atoll take the cluster's state as it is now."""
+        self.lab.start_kube_proxy()
+        compilation = self.compile()
+        for name, plan in compilation.plans.items():
+            self.agents[name].apply(plan)
+        self.confirm()
+        return compilation
+
+    def compile(self) -> Compilation:
+        compilation = compile(self.declarations(), self.inventory(), self.allocations)
+        errors = [str(problem) for problem in compilation.problems]
+        assert not compilation.refused, errors
+        self.allocations = compilation.allocations
+        self.compilation = compilation
+        return compilation
+
+    def confirm(self) -> None:
+        """Every node has applied the last plans: what was retired is free."""
+        self.allocations = replace(self.allocations, confirmed=self.allocations.generation)
+
+    def inventory(self) -> Inventory:
+        inventory, problems = read_inventory(inventory_json(self.lab))
+        assert not problems, problems
+        return inventory
+
+    def declarations(self) -> Declarations:
+        files = {"cluster.yaml": self.cluster.encode(), "networks.yaml": self.networks.encode()}
+        parsed = parse(files, revision="")
+        assert parsed.declarations is not None, [str(problem) for problem in parsed.problems]
+        return parsed.declarations
+
+    def network_of(self, pod: LabPod) -> ObjectName | None:
+        """By its annotation, else its namespace's; None: the default network."""
+        namespace = pod.name.partition("/")[0]
+        chosen = pod.network or self.lab.namespaces[namespace].network
+        return ObjectName.parse(chosen, default_namespace=namespace) if chosen else None
+
+    def network_pods(self) -> list[LabPod]:
+        return [pod for pod in self.lab.pods.values() if self.network_of(pod) is not None]
+
+    def answerer(self, source: LabPod, address: Address) -> LabPod | None:
+        """Who must answer `source` at an address, by what was declared; None: it must be refused."""
+        declarations = self.declarations()
+        namespaces = self._labels()
+        mine = self.network_of(source)
+        for pod in self.network_pods():
+            theirs = self.network_of(pod)
+            if address not in pod.addresses or mine is None or theirs is None:
+                continue
+            if may_talk(declarations, namespaces, mine, theirs):
+                return pod
+        return None
+
+    def _labels(self) -> dict[str, dict[str, str]]:
+        return {
+            name: {"kubernetes.io/metadata.name": name, **namespace.labels}
+            for name, namespace in self.lab.namespaces.items()
+        }
+
+    def pair_checks(
+        self,
+        sources: Iterable[LabPod],
+        targets: Iterable[LabPod],
+        *,
+        protocols: Sequence[str] = PROTOCOLS,
+    ) -> Iterator[Check]:
+        """Every source to every address of every other target, as declared."""
+        for source, target in product(sources, list(targets)):
+            for address in target.addresses:
+                answerer = self.answerer(source, address)
+                for protocol in protocols if source is not target else ():
+                    yield Check(
+                        title=f"{source.name} -> {target.name}",
+                        probe=Probe(start=source.place, address=address, protocol=protocol, port=8080),
+                        expected=Expected.REACHED if answerer else Expected.REFUSED,
+                        by=answerer.name if answerer else "",
+                    )
+
+    def check(self, checks: Iterable[Check]) -> None:
+        """Fails with every check that does not hold, in words."""
+        seen = run_checks(self.lab.traffic, checks)
+        assert seen, "nothing was checked"
+        if complaints := wrong(seen):
+            shown = "\n".join(complaints[:40])
+            pytest.fail(f"{len(complaints)} of {len(seen)} checks do not hold:\n{shown}", pytrace=False)
+
+    def close(self) -> None:
+        for agent in self.agents.values():
+            agent.close()
+        self.lab.close()
+
+
+def checks_to(
+    start: Namespace,
+    title: str,
+    addresses: Iterable[Address],
+    *,
+    port: int,
+    expected: Expected,
+    by: str = "",
+    protocols: Sequence[str] = ("TCP", "UDP"),
+) -> list[Check]:
+    """One expectation of several addresses and protocols."""
+    return [
+        Check(
+            title=title,
+            probe=Probe(start=start, address=address, protocol=protocol, port=port),
+            expected=expected,
+            by=by,
+        )
+        for address, protocol in product(addresses, protocols)
+    ]
