@@ -72,7 +72,7 @@ def test_every_file_is_written(desk: Desk) -> None:
         "reachability.txt",
     ]
     assert files["nodes/node-1/ruleset.nft"].startswith(b"table inet atoll {")
-    assert b"team-a/red" in files["nodes/node-1/layout.txt"]
+    assert b"altname team-a.red" in files["nodes/node-1/layout.txt"]
     assert b"team-a/red" in files["reachability.txt"]
 
 
@@ -180,13 +180,11 @@ def test_a_plain_directory_is_compiled_too(desk: Desk) -> None:
     ("inventory", "message"),
     [
         (None, "it cannot be read: No such file or directory"),
-        (b"", "inventory.json"),
-        (
-            b'{"kind": "List", "apiVersion": "v1", "items": []}',
-            "it holds no node, so it cannot be of a cluster",
-        ),
+        (b"", "inventory.json: "),
+        (b'{"kind": "List", "apiVersion": "v1", "items": []}', "it holds no object"),
+        (inventory_json({}, nodes=0), "it holds no node, so it cannot be of a cluster"),
     ],
-    ids=["missing", "empty", "no nodes"],
+    ids=["missing", "empty", "no objects", "no nodes"],
 )
 def test_an_inventory_of_no_use_is_said_in_one_line(
     desk: Desk, inventory: bytes | None, message: str

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.contracts.git_workbench import DiskWorkbench
-from tests.controller.files import BROKEN, RED, RED_AND_BLUE
+from tests.controller.files import BROKEN, RED, RED_AND_BLUE, network
 from tests.controller.kubectl import inventory_json
 
 _PATIENCE = 30.0
@@ -104,6 +104,12 @@ class Stage:
         assert isinstance(document, dict)
         return document
 
+    def plan_files(self) -> list[Path]:
+        return sorted((self.plans / "plans").glob("*.json"))
+
+    def allocations(self) -> bytes:
+        return (self.plans / "allocations.json").read_bytes()
+
     def status(self) -> dict[str, Any]:
         document = json.loads((self.plans / "status.json").read_bytes())
         assert isinstance(document, dict)
@@ -134,14 +140,14 @@ def test_commits_and_inventories_arrive_and_a_broken_commit_does_not(stage: Stag
     assert stage.envelope("node-2")["revision"] == second
 
     third = stage.bench.commit(RED | {"red.yaml": BROKEN})
-    before = sorted(path.stat().st_mtime_ns for path in (stage.plans / "plans").iterdir())
+    before = [path.stat().st_mtime_ns for path in stage.plan_files()]
     assert str(process.until("refused", revision=third)["first"]).startswith("red.yaml:4:1: error ATL104")
     stage.put_inventory({"red-1": "node-1", "blue-1": "node-2"})
     process.until("compiled", revision=second)
     assert process.end(signal.SIGTERM) == 0
     process.until("stopped")
 
-    assert sorted(path.stat().st_mtime_ns for path in (stage.plans / "plans").iterdir()) == before
+    assert [path.stat().st_mtime_ns for path in stage.plan_files()] == before
     status = stage.status()
     assert status["seen"]["revision"] == third
     assert status["applied"]["revision"] == second
@@ -154,18 +160,24 @@ def test_a_killed_controller_is_taken_over_without_a_plan_rewritten(stage: Stage
     process = stage.start()
     process.until("published", revision=first)
     process.end(signal.SIGKILL)
-    before = {path.name: path.stat().st_ino for path in (stage.plans / "plans").glob("*.json")}
-    allocations = (stage.plans / "allocations.json").read_bytes()
+    before = {path.name: path.stat().st_ino for path in stage.plan_files()}
+    allocations = stage.allocations()
 
     heir = stage.start()
     assert heir.until("started")["plans"] == 2
     heir.until("compiled", revision=first)
-    second = stage.bench.commit(RED_AND_BLUE)
-    heir.until("compiled", revision=second)
-    assert heir.end(signal.SIGTERM) == 0
+    stage.put_inventory({"red-1": "node-1", "amber-1": "node-2"})
+    second = stage.bench.commit(RED | {"amber.yaml": network("amber", "10.3.0.0/24")})
+    heir.until("published", revision=second)
 
-    assert {path.name: path.stat().st_ino for path in (stage.plans / "plans").glob("*.json")} == before
-    assert (stage.plans / "allocations.json").read_bytes() != allocations
+    after = {path.name: path.stat().st_ino for path in stage.plan_files()}
+    assert after["node-1.json"] == before["node-1.json"]
+    assert after["node-2.json"] != before["node-2.json"]
+    numbers = [json.loads(text)["networks"] for text in (allocations, stage.allocations())]
+    assert [{name: entry["number"] for name, entry in each.items()} for each in numbers] == [
+        {"team-a/red": 1},
+        {"team-a/amber": 2, "team-a/red": 1},
+    ]
 
 
 def test_two_controllers_do_not_publish_to_one_directory(stage: Stage) -> None:
