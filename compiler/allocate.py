@@ -285,6 +285,7 @@ def _shortfall(network: VirtualNetwork, node: NodeName, version: int, pods: int)
         "ATL751",
         origin=network.origin,
         subject=f"VirtualNetwork {network.name}",
-        reason=f"its IPv{version} subnets have no block left for node {node}, where {pods} pods wait",
+        reason=f"its IPv{version} subnets have no block left for node {node}, "
+        f"where {pods} {'pod waits' if pods == 1 else 'pods wait'}",
         remedy=f"Add an IPv{version} subnet to VirtualNetwork {network.name}, or widen one of its subnets",
     )

@@ -533,7 +533,7 @@ _ENTRIES: dict[str, Entry] = {
             + "spec: {podRanges: [10.8.0.0/16], serviceRanges: [10.9.0.0/16], nodeRanges: [192.0.2.0/24],\n"
             "  dns: {service: kube-system/missing}}"
         ),
-        remedy="Correct the Service, or set it to null and give addresses and ports",
+        remedy="Correct the Service, or give addresses and ports in its place",
     ),
     "ATL316": Entry(
         title="Running pod not on the network that it names",
@@ -707,7 +707,7 @@ _ENTRIES: dict[str, Entry] = {
         title="Confirmed deletion of what is not deleted",
         severity=WARNING,
         explanation=(
-            "`confirmDeletionOf` names a network that is still declared, or that never was. Left in place, "
+            "`confirmDeletionOf` names a network that is not declared and never was. Left in place, "
             "it would confirm a deletion that nobody means."
         ),
         example=_CLUSTER

@@ -79,7 +79,10 @@ def _in_use(name: ObjectName, users: Collection[ObjectName], config: ClusterConf
 
 
 def _idle_confirmations(declarations: Declarations, allocations: Allocations) -> list[Problem]:
-    """A name that was deleted earlier may stay for a while: nothing can come of it."""
+    """A name that was deleted earlier may stay for a while: nothing can come of it.
+
+    One that is still declared is reported where it is parsed (ATL219).
+    """
     declared = {network.name for network in declarations.networks}
     config = declarations.config
     return [
@@ -87,10 +90,10 @@ def _idle_confirmations(declarations: Declarations, allocations: Allocations) ->
             "ATL603",
             origin=config.origin,
             subject=f"ClusterConfig confirmDeletionOf {name}",
-            reason="the network is still declared" if name in declared else "there is no such network",
+            reason="there is no such network",
         )
         for name in config.confirm_deletion_of
-        if name in declared or name not in allocations.networks
+        if name not in declared and name not in allocations.networks
     ]
 
 

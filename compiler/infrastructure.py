@@ -107,5 +107,5 @@ def _unknown(
         origin=config.origin,
         subject="ClusterConfig",
         reason=f"its {entry} is Service {service}, which the cluster does not have",
-        remedy=f"Correct spec.{entry}.service, or set it to null and give addresses and ports",
+        remedy=f"Correct spec.{entry}.service, or give spec.{entry} addresses and ports in its place",
     )

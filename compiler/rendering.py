@@ -182,7 +182,10 @@ def _host_links(view: _View) -> Iterator[Versioned]:
     """Twice: for packets that leave by the host link, and for hairpins, which leave by a pod's port."""
     datapath = view.plan.datapath
     for network in view.present:
+        families = {subnet.version for subnet in network.subnets}
         for links in (datapath.host_links_v4, datapath.host_links_v6):
+            if links.version not in families:
+                continue
             address = str(names.host_link_address(links, network.number))
             for group in (network.number, names.HOST_LINK_GROUP + network.number):
                 yield links.version, str(group), Element(address, comment(str(network.name)))

@@ -106,7 +106,7 @@ def test_services_that_the_cluster_does_not_have_are_warnings_and_a_keywords_onl
     known = {name("default/kubernetes"): Service(name=name("default/kubernetes"), cluster_addresses=())}
     assert [str(problem) for problem in infrastructure_problems(networks, cluster_config(), known)] == [
         "cluster.yaml:1:0: warning ATL315: ClusterConfig: its dns is Service kube-system/kube-dns, which the "
-        "cluster does not have. Correct spec.dns.service, or set it to null and give addresses and ports.",
+        "cluster does not have. Correct spec.dns.service, or give spec.dns addresses and ports in its place.",
         "networks.yaml:9:0: warning ATL314: VirtualNetwork a/blue: its infrastructure lists Service "
         "logging/logs, which the cluster does not have. "
         "Correct the entry, create the Service, or remove the entry.",
