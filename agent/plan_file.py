@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from compiler import codec
 from compiler.names import NodeName
 from compiler.plan import NodePlan
 
@@ -43,8 +44,6 @@ class _Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 def read_publication(path: Path, node: NodeName) -> Publication:
     """Raises PlanRejected, and OSError where the file cannot be read."""
-    from compiler import codec
-
     if path.stat().st_size > MAX_BYTES:
         raise PlanRejected(f"{path}: it is larger than {MAX_BYTES} bytes, no plan is")
     content = path.read_bytes()

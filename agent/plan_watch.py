@@ -30,6 +30,9 @@ class PlanWatch:
             except OSError:
                 self._watch = None
 
+    def close(self) -> None:
+        self._inotify.close()
+
     def drain(self) -> None:
         for event in self._inotify.read(timeout=0):
             if event.mask & (flags.DELETE_SELF | flags.IGNORED):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -41,6 +43,7 @@ class Finding:
         return f"{self.subject}: {self.reason}. {self.remedy}."
 
 
+MINIMUM_KERNEL: Final = (6, 1)
 _KERNEL_REMEDY: Final = (
     "Use a distribution kernel of 6.1 or newer; cloud and minimal images often leave modules out"
     " (Debian: linux-image-amd64, Ubuntu: linux-modules-extra)"
@@ -67,7 +70,10 @@ _SCRATCH: Final = NetworkNumber(7)
 def missing_features() -> tuple[Finding, ...]:
     """Probed in a namespace of its own, gone afterwards; loads modules as a side effect."""
     try:
-        return inside_new(lambda: (*_link_findings(), *_nft_findings()))
+        return (
+            *version_findings(os.uname().release),
+            *inside_new(lambda: (*_link_findings(), *_nft_findings())),
+        )
     except OSError as error:
         reason = f"a scratch network namespace cannot be made: {error}"
         remedy = "Run the agent as root, or with CAP_SYS_ADMIN and CAP_NET_ADMIN"
@@ -77,6 +83,17 @@ def missing_features() -> tuple[Finding, ...]:
 def _missing(subject: str, reason: str, module: str) -> Finding:
     remedy = f"Try `modprobe {module}`. {_KERNEL_REMEDY}"
     return Finding(subject=subject, reason=reason, remedy=remedy, missing=True)
+
+
+def version_findings(release: str) -> Iterator[Finding]:
+    version = tuple(int(part) for part in re.findall(r"\d+", release)[:2])
+    if version < MINIMUM_KERNEL:
+        yield Finding(
+            subject=f"kernel {release}",
+            reason="reverse-path lookups in VRFs are wrong before 6.1, so spoofed sources would pass",
+            remedy=_KERNEL_REMEDY,
+            missing=True,
+        )
 
 
 def _link_findings() -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent.preflight import missing_features, warnings
+from agent.preflight import missing_features, version_findings, warnings
 from cli.lab.namespace import Namespace
 
 
@@ -42,6 +42,19 @@ def test_what_a_kernel_lacks_is_named_with_its_remedy() -> None:
         " (Debian: linux-image-amd64, Ubuntu: linux-modules-extra)."
     )
     assert not [subject for subject in findings if subject.startswith("nftables")]
+
+
+@pytest.mark.parametrize("release", ["5.15.0-113-generic", "6.0.19-cloud-amd64"])
+def test_a_kernel_that_is_too_old_is_told_so(release: str) -> None:
+    (finding,) = version_findings(release)
+    assert str(finding).startswith(
+        f"kernel {release}: reverse-path lookups in VRFs are wrong before 6.1, so spoofed sources would pass."
+    )
+
+
+@pytest.mark.parametrize("release", ["6.1.0-56-amd64", "6.12.9", "10.0.1"])
+def test_a_kernel_that_is_new_enough_is_not(release: str) -> None:
+    assert list(version_findings(release)) == []
 
 
 def test_probing_leaves_nothing_behind(node: Namespace) -> None:
