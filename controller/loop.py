@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import NoReturn
 
 from compiler.parse import FileCache
 from compiler.problem import Problem
@@ -60,10 +59,10 @@ class Controller:
     spread: Callable[[float, float], float] = random.uniform
     _next_look: float = field(default=0.0, init=False)
 
-    def run(self) -> NoReturn:
-        """Take turns until the waker or a signal raises Stop."""
+    def run(self, stopping: Callable[[], bool] = lambda: False) -> None:
+        """Take turns until the waker or a signal raises Stop, or `stopping` says so."""
         wake = Wake.TIME
-        while True:
+        while not stopping():
             self.turn(look=wake is Wake.TIME)
             wake = self.waker.wait(max(0.0, self._next_look - time.monotonic()))
 

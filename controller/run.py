@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -39,8 +39,14 @@ def run(settings: Settings, log: Log) -> None:
     """Work until SIGTERM or SIGINT. Raise PublicationError where the publication cannot be used."""
     publisher = DirectoryPublisher(root=settings.plans)
     publisher.prepare()
-    with contextlib.suppress(Stop), _alone(settings.plans), _stoppable():
-        controller = _controller(settings, publisher, log)
+    watched = [settings.inventory.absolute().parent, publisher.agents]
+    with (
+        contextlib.suppress(Stop),
+        _alone(settings.plans),
+        _stoppable() as stopping,
+        FileWaker(watched) as waker,
+    ):
+        controller = _controller(settings, publisher, waker, log)
         log(
             "started",
             repository=settings.location.url,
@@ -48,11 +54,11 @@ def run(settings: Settings, log: Log) -> None:
             generation=controller.state.allocations.generation,
             plans=len(controller.state.published.plans),
         )
-        controller.run()
+        controller.run(stopping)
     log("stopped")
 
 
-def _controller(settings: Settings, publisher: DirectoryPublisher, log: Log) -> Controller:
+def _controller(settings: Settings, publisher: DirectoryPublisher, waker: FileWaker, log: Log) -> Controller:
     source = GitRepository(
         location=settings.location,
         ref=settings.ref,
@@ -65,7 +71,7 @@ def _controller(settings: Settings, publisher: DirectoryPublisher, log: Log) -> 
         source=source,
         inventory=InventoryFile(path=settings.inventory),
         publisher=publisher,
-        waker=FileWaker([settings.inventory.absolute().parent, publisher.agents]),
+        waker=waker,
         log=log,
         state=first_state(place, publisher),
         interval=settings.interval,
@@ -86,15 +92,20 @@ def _alone(root: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
+def _stoppable() -> Iterator[Callable[[], bool]]:
+    """Raise Stop wherever a signal arrives; yield whether one has.
+
+    Python swallows what is raised while it collects garbage, so the loop asks as well.
+    """
+    arrived: list[int] = []
+
     def stop(number: int, frame: FrameType | None) -> None:
-        for again in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(again, signal.SIG_IGN)
+        arrived.append(number)
         raise Stop
 
     former = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
+        yield lambda: bool(arrived)
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
