@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from agent import messages
 from agent.actions import Action, CreateLink, Put, Remove, RemoveGroup, RemoveLink, SetLink
@@ -16,7 +17,7 @@ from agent.messages import Indexes, UnknownLink
 from agent.netns import NotANamespace, inside, open_netns
 from agent.observe import observe
 from agent.pod_end import configure, problem_of
-from agent.rtnetlink import Refusal, Request, Rtnetlink
+from agent.rtnetlink import DumpInterrupted, Refusal, Request, Rtnetlink
 from agent.sysctls import LINK_SETTINGS, write_settings
 from compiler.layout import Link
 
@@ -31,62 +32,53 @@ class Links:
         self._netlink.close()
 
     def observe(self) -> Observation:
-        return observe(self._netlink)
+        with _told_as("read links, routes and rules"):
+            return observe(self._netlink)
 
     def apply(self, actions: Sequence[Action]) -> None:
         failures: list[Failure] = []
-        for run in _runs(actions):
-            failures += self._run(run)
+        with _told_as("change links, routes and rules"):
+            for run in _runs(actions):
+                failures += self._run(run)
         if failures:
             raise KernelRefused(failures)
 
     def plug(self, port: Link, end: PodEnd) -> None:
         title = f"create pod port {port.name} and {end.interface} in {end.netns}"
-        try:
-            with open_netns(end.netns) as netns:
-                self._plug(title, port, end, netns)
-        except (NotANamespace, OSError) as error:
-            raise KernelRefused([Failure(action=title, reason=str(error))]) from error
-
-    def _plug(self, title: str, port: Link, end: PodEnd, netns: int) -> None:
-        self._netlink.batch(self._removal(port.name))
-        request = messages.create_port(port, interface=end.interface, mac=end.mac, mtu=end.mtu, netns=netns)
-        for refusal in self._netlink.batch([request]):
-            raise KernelRefused([Failure(action=title, reason=str(refusal))])
-        write_settings(port.name, LINK_SETTINGS)
-        try:
-            inside(netns, lambda: configure(end))
-        except BaseException:
-            self._netlink.batch(self._removal(port.name))
-            raise
+        with _told_as(title), open_netns(end.netns) as netns:
+            self._netlink.batch(_removal(port.name))
+            request = messages.create_port(
+                port, interface=end.interface, mac=end.mac, mtu=end.mtu, netns=netns
+            )
+            for refusal in self._netlink.batch([request]):
+                raise KernelRefused([Failure(action=title, reason=str(refusal))])
+            try:
+                write_settings(port.name, LINK_SETTINGS)
+                inside(netns, lambda: configure(end))
+            except BaseException:
+                self._netlink.batch(_removal(port.name))
+                raise
 
     def pod_problem(self, end: PodEnd) -> str | None:
         try:
-            with open_netns(end.netns) as netns:
+            with _told_as(f"look at {end.interface}"), open_netns(end.netns) as netns:
                 return inside(netns, lambda: problem_of(end))
-        except NotANamespace as error:
-            return str(error)
-
-    def _removal(self, name: str) -> list[Request]:
-        """None for a link that does not exist."""
-        try:
-            return [messages.remove_link(Indexes()[name])]
-        except UnknownLink:
-            return []
+        except KernelRefused as error:
+            return str(error.failures[0].reason)
 
     def _run(self, actions: Sequence[Action]) -> list[Failure]:
         """One batch; for links, a second one that enslaves them and brings them up."""
         failures = self._batch(actions)
-        created = [action for action in actions if isinstance(action, CreateLink)]
-        if created:
-            for action in created:
-                write_settings(action.link.name, LINK_SETTINGS)
-                if action.link.peer is not None:
-                    write_settings(action.link.peer, LINK_SETTINGS)
-            failed = {failure.action for failure in failures}
-            finishing = [SetLink(link=a.link, was=a.link) for a in created if str(a) not in failed]
-            failures += self._batch(finishing)
-        return failures
+        failed = {failure.action for failure in failures}
+        # A link that could not be created may be somebody else's of that name: not to be touched.
+        created = [a for a in actions if isinstance(a, CreateLink) and str(a) not in failed]
+        for action in created:
+            for end in filter(None, (action.link.name, action.link.peer)):
+                try:
+                    write_settings(end, LINK_SETTINGS)
+                except OSError as error:
+                    failures.append(Failure(action=str(action), reason=str(error)))
+        return failures + self._batch([SetLink(link=a.link, was=a.link) for a in created])
 
     def _batch(self, actions: Sequence[Action]) -> list[Failure]:
         indexes = Indexes()
@@ -107,6 +99,23 @@ class Links:
             if not _harmless(action, requests[refusal.index], refusal):
                 failures.append(Failure(action=str(action), reason=_reason(action, refusal)))
         return failures
+
+
+@contextmanager
+def _told_as(title: str) -> Iterator[None]:
+    """Trouble that is not the kernel's answer to one request, as the failure of an action."""
+    try:
+        yield
+    except (NotANamespace, DumpInterrupted, OSError) as error:
+        raise KernelRefused([Failure(action=title, reason=str(error))]) from error
+
+
+def _removal(name: str) -> list[Request]:
+    """None for a link that does not exist."""
+    try:
+        return [messages.remove_link(Indexes()[name])]
+    except UnknownLink:
+        return []
 
 
 def _runs(actions: Sequence[Action]) -> Iterator[Sequence[Action]]:

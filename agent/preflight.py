@@ -24,7 +24,7 @@ from agent.netns import inside_new
 from agent.nft import Libnftables, NftRefused
 from agent.observe import Device, is_ours, read_devices
 from agent.rtnetlink import Rtnetlink
-from agent.sysctls import read_global
+from agent.sysctls import LINK_SETTINGS, read_global, write_settings
 from compiler import device_names as names
 from compiler.layout import Link, LinkKind, Route
 from compiler.names import NetworkNumber
@@ -110,6 +110,7 @@ def _link_findings() -> Iterator[Finding]:
         if host_link is not None and host_link.group != names.HOST_LINK_GROUP + _SCRATCH:
             yield _missing("interface groups", "a device does not keep its group", "veth")
         yield from _route_findings(netlink, devices)
+        yield from _setting_findings(devices)
     finally:
         netlink.close()
 
@@ -149,6 +150,17 @@ def _route_findings(netlink: Rtnetlink, devices: dict[str, Device]) -> Iterator[
     for refusal in netlink.batch([up, messages.put(route, indexes)]):
         remedy = "Boot without `ipv6.disable=1`: next hops between nodes are IPv6, whatever pods use"
         yield Finding(subject=f"{Put(entry=route)}", reason=str(refusal), remedy=remedy, missing=True)
+
+
+def _setting_findings(devices: dict[str, Device]) -> Iterator[Finding]:
+    name = names.host_link_name(_SCRATCH)
+    if name not in devices:
+        return
+    try:
+        write_settings(name, LINK_SETTINGS)
+    except OSError as error:
+        remedy = "Mount /proc/sys writable in the agent's container"
+        yield Finding(subject="settings of interfaces", reason=str(error), remedy=remedy, missing=True)
 
 
 def _nft_findings() -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from typing import Protocol
 from agent.fake_kernel import FakeKernel, ForeignLink
 from agent.kernel import Kernel
 from agent.links import Links
+from agent.sysctls import LINK_SETTINGS, ROOT
 from cli.lab.namespace import Namespace
 from compiler.device_names import REFUSAL_LINK
 from compiler.layout import Layout, LinkKind
@@ -29,6 +30,9 @@ class Bench(Protocol):
 
     def foreign_links(self) -> set[str]: ...
 
+    def settings_of(self, link: str) -> str:
+        """The sysctls of a link, in whatever words."""
+
     def set_down(self, name: str) -> None: ...
 
     def new_pod(self) -> str:
@@ -45,6 +49,9 @@ class FakeBench:
 
     def foreign_links(self) -> set[str]:
         return set(self.kernel.foreign)
+
+    def settings_of(self, link: str) -> str:
+        return ""  # the simulated kernel has none
 
     def set_down(self, name: str) -> None:
         self.kernel.set_down(name)
@@ -73,6 +80,10 @@ class RealBench:
     def foreign_links(self) -> set[str]:
         listed = self._node.run("ip", "-brief", "link")
         return {line.split()[0] for line in listed.splitlines()} & self._foreign
+
+    def settings_of(self, link: str) -> str:
+        files = [ROOT / family / "conf" / link / name for family, name, _ in LINK_SETTINGS]
+        return " ".join(file.read_text() for file in files)
 
     def set_down(self, name: str) -> None:
         self._node.run("ip", "link", "set", name, "down")

@@ -117,6 +117,7 @@ def test_attributes_changed_by_another_hand_are_mended(bench: Bench) -> None:
 
 def test_a_foreign_device_in_the_way_is_named_and_kept(bench: Bench) -> None:
     bench.add_foreign_link("vx1", 0)
+    before = bench.settings_of("vx1")
     vxlan = next(link for link in _base(node_plan()).links if link.name == "vx1")
     with pytest.raises(KernelRefused) as caught:
         bench.kernel.apply([CreateLink(link=vxlan)])
@@ -125,6 +126,7 @@ def test_a_foreign_device_in_the_way_is_named_and_kept(bench: Bench) -> None:
         " a device named vx1 exists and is not Atoll's: rename or remove it"
     )
     assert bench.foreign_links() == {"vx1"}
+    assert bench.settings_of("vx1") == before
 
 
 def test_a_foreign_device_in_a_group_of_ours_is_seen(bench: Bench) -> None:
