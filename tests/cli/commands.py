@@ -13,6 +13,7 @@ class Outcome:
     code: int
     out: str
     errors: str
+    """Without lines of progress, which a busy machine may provoke."""
 
 
 def atoll(*arguments: str | Path, cwd: Path | None = None) -> Outcome:
@@ -25,4 +26,6 @@ def atoll(*arguments: str | Path, cwd: Path | None = None) -> Outcome:
         check=False,
         timeout=60,
     )
-    return Outcome(code=done.returncode, out=done.stdout, errors=done.stderr)
+    lines = done.stderr.splitlines(keepends=True)
+    errors = "".join(line for line in lines if not line.endswith(" ...\n"))
+    return Outcome(code=done.returncode, out=done.stdout, errors=errors)
