@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Protocol
 
@@ -88,6 +88,11 @@ class RealBench:
     def set_down(self, name: str) -> None:
         self._node.run("ip", "link", "set", name, "down")
 
+    def close(self) -> None:
+        self.kernel.close()
+        for pod in self.pods:
+            pod.close()
+
     def new_pod(self) -> str:
         pod = Namespace(f"contract-{os.getpid()}-{next(_numbers)}")
         self.pods.append(pod)
@@ -96,16 +101,13 @@ class RealBench:
 
 @contextmanager
 def real_bench() -> Iterator[RealBench]:
-    node = Namespace(f"contract-{os.getpid()}-{next(_numbers)}")
-    with node.entered():
+    with ExitStack() as cleanup:
+        node = Namespace(f"contract-{os.getpid()}-{next(_numbers)}")
+        cleanup.callback(node.close)
+        cleanup.enter_context(node.entered())
         bench = RealBench(node)
-        try:
-            yield bench
-        finally:
-            bench.kernel.close()
-            for pod in bench.pods:
-                pod.close()
-    node.close()
+        cleanup.callback(bench.close)
+        yield bench
 
 
 def without_vrfs(layout: Layout) -> Layout:
