@@ -37,7 +37,7 @@ from tests.compiler.declared import EVERYTHING, cluster_config, name, network, r
 T = TypeVar("T")
 
 SPACES = ("a", "b", "c")
-NETWORKS = tuple(name(f"{space}/n{i}") for space in SPACES for i in range(2))
+NETWORKS = tuple(map(name, ("a/n0", "a/n1", "a/n2", "b/n0", "b/n1", "c/n0")))
 NODES = tuple(NodeName(f"node-{i}") for i in range(4))
 PODS = tuple(name(f"{space}/p{i}") for space in SPACES for i in range(4))
 SERVICES = (name("a/s0"), name("b/s0"), name("kube-system/kube-dns"))
@@ -46,7 +46,9 @@ POD_ADDRESSES = tuple(
     map(ip_address, ("10.9.0.1", "10.9.0.5", "10.1.0.1", "10.244.0.9", "fd09::1", "fd09::5", "192.0.2.1"))
 )
 
-_names_of_networks = st.sampled_from([None, "n0", "n1", "a/n0", "b/n1", "c/n0", "ghost", "a/b/c"])
+_names_of_networks = st.sampled_from(
+    ["n0", "n0", "n1", "n1", "a/n0", "a/n1", "b/n0", None, None, "c/n0", "ghost", "a/b/c"]
+)
 
 
 @st.composite
@@ -57,6 +59,9 @@ def virtual_networks(draw: st.DrawFn, chosen: ObjectName) -> VirtualNetwork:
         st.sampled_from(
             [
                 (f"10.{own}.0.0/28", f"fd0{own}::/124"),
+                (f"10.{own}.0.0/28", f"fd0{own}::/124"),
+                (f"10.{own}.0.0/28",),
+                (f"10.{own}.0.0/29",),
                 ("10.9.0.0/28",),
                 ("10.9.0.0/29", "fd09::/124"),
                 ("fd09::/125",),
@@ -68,7 +73,7 @@ def virtual_networks(draw: st.DrawFn, chosen: ObjectName) -> VirtualNetwork:
         str(chosen),
         *subnets,
         line=10 * own,
-        allowed=draw(st.sampled_from([None, EVERYTHING, where(team="x")])),
+        allowed=draw(st.sampled_from([EVERYTHING, None, where(team="x")])),
         infrastructure=draw(
             st.sampled_from(
                 [DEFAULT_INFRASTRUCTURE, (), (name("a/s0"),), (*DEFAULT_INFRASTRUCTURE, name("b/s0"))]
@@ -82,12 +87,10 @@ def virtual_networks(draw: st.DrawFn, chosen: ObjectName) -> VirtualNetwork:
 @st.composite
 def virtual_routers(draw: st.DrawFn, index: int) -> VirtualNetworkRouter:
     return router(
-        f"{draw(st.sampled_from(SPACES))}/r{index}",
-        draw(st.sampled_from(["mesh", "hub", "spoke"])),
-        draw(st.sampled_from([EVERYTHING, where(tier="web")])),
-        imports=draw(
-            st.lists(st.tuples(st.just(EVERYTHING), st.sampled_from([None, EVERYTHING])), max_size=1)
-        ),
+        f"{draw(st.sampled_from(['a', 'a', 'b', 'c']))}/r{index}",
+        draw(st.sampled_from(["mesh", "mesh", "mesh", "hub", "spoke"])),
+        draw(st.sampled_from([EVERYTHING, EVERYTHING, where(tier="web")])),
+        imports=draw(st.sampled_from([((EVERYTHING, EVERYTHING),), (), ((EVERYTHING, None),)])),
         line=10 * index,
     )
 
@@ -99,11 +102,11 @@ def config() -> ClusterConfig:
 
 @st.composite
 def declarations(draw: st.DrawFn) -> Declarations:
-    chosen = sorted(draw(st.sets(st.sampled_from(NETWORKS), max_size=5)))
-    indices = sorted(draw(st.sets(st.integers(0, 3), max_size=2)))
+    chosen = _drawn(draw, NETWORKS, 3)
+    indices = range(draw(st.sampled_from([3, 2, 2, 1, 0])))
     return Declarations(
         revision="",
-        config=draw(st.sampled_from([config(), replace(config(), mtu=9000)])),
+        config=replace(config(), mtu=draw(st.sampled_from([1500, 1500, 1500, 9000]))),
         networks=tuple(draw(virtual_networks(one)) for one in chosen),
         routers=tuple(sorted((draw(virtual_routers(i)) for i in indices), key=lambda one: one.name)),
     )
@@ -113,7 +116,7 @@ def declarations(draw: st.DrawFn) -> Declarations:
 def nodes(draw: st.DrawFn, chosen: NodeName) -> Node:
     index = NODES.index(chosen) + 1
     both = (ip_address(f"192.0.2.{index}"), ip_address(f"2001:db8::{index}"))
-    return Node(name=chosen, addresses=draw(st.sampled_from([both, both, both, both[:1], both[1:], ()])))
+    return Node(name=chosen, addresses=draw(st.sampled_from([both, both, both, both, both[:1], ()])))
 
 
 @st.composite
@@ -127,9 +130,9 @@ def pods(draw: st.DrawFn, chosen: ObjectName) -> Pod:
     return Pod(
         name=chosen,
         uid=draw(st.sampled_from(["first", "second"])),
-        node=draw(st.sampled_from([None, *NODES])),
+        node=draw(st.sampled_from([*NODES, *NODES, None])),
         network=draw(_names_of_networks),
-        addresses=tuple(draw(st.lists(st.sampled_from(POD_ADDRESSES), max_size=2))),
+        addresses=draw(st.sampled_from([(), (), *((one,) for one in POD_ADDRESSES), POD_ADDRESSES[-3:]])),
     )
 
 
@@ -154,7 +157,7 @@ def slices(draw: st.DrawFn, chosen: ObjectName, service: ObjectName) -> Endpoint
         name=chosen,
         service=service,
         ports=(("", "TCP", draw(st.sampled_from([8080, 9090]))),),
-        endpoints=tuple(draw(st.lists(_endpoints(), max_size=3))),
+        endpoints=tuple(draw(st.lists(_endpoints(), min_size=1, max_size=4))),
     )
 
 
@@ -166,7 +169,7 @@ def _endpoints(draw: st.DrawFn) -> Endpoint:
     return Endpoint(
         addresses=(draw(st.sampled_from(POD_ADDRESSES)),),
         node=draw(st.sampled_from([None, *NODES])),
-        pod=draw(st.sampled_from([None, *PODS])),
+        pod=draw(st.sampled_from([*PODS, None])),
         ready=ready,
         serving=serving,
         terminating=terminating,
@@ -190,12 +193,17 @@ def changes(draw: st.DrawFn, most: int = 3) -> Change:
 def inventories(draw: st.DrawFn) -> Inventory:
     """Most nodes and namespaces, some pods and Services."""
     return Inventory(
-        nodes={one: draw(nodes(one)) for one in NODES if draw(st.integers(0, 4))},
-        namespaces={one: draw(namespaces(one)) for one in SPACES if draw(st.integers(0, 4))},
-        pods={one: draw(pods(one)) for one in sorted(draw(_some(PODS, 9)))},
-        services={one: draw(services(one)) for one in sorted(draw(_some(SERVICES, 3)))},
-        slices={one[0]: draw(slices(*one)) for one in sorted(draw(_some(SLICES, 4)))},
+        nodes={one: draw(nodes(one)) for one in _drawn(draw, NODES, 3)},
+        namespaces={one: draw(namespaces(one)) for one in _drawn(draw, SPACES, 2)},
+        pods={one: draw(pods(one)) for one in _drawn(draw, PODS, 8)},
+        services={one: draw(services(one)) for one in _drawn(draw, SERVICES, 1)},
+        slices={one[0]: draw(slices(*one)) for one in _drawn(draw, SLICES, 2)},
     )
+
+
+def _drawn(draw: st.DrawFn, pool: tuple[T, ...], fewest: int) -> list[T]:
+    chosen = draw(st.sets(st.sampled_from(pool), min_size=fewest))
+    return [one for one in pool if one in chosen]
 
 
 def _some(pool: tuple[T, ...], most: int) -> st.SearchStrategy[set[T]]:
