@@ -86,9 +86,11 @@ class AddressStore:
         network_name: ObjectName,
         netns: str,
         blocks: Sequence[Prefix],
-        versions: Sequence[int],
+        subnets: Sequence[Prefix],
     ) -> Lease:
         """The lease of an attachment: the one it has, or a new one with an address of each IP version.
+
+        The first and the last address of an IPv4 subnet stay free, as `compiler.allocate` counts.
 
         Raises Exhausted, and OSError where the lease cannot be written.
         """
@@ -101,7 +103,7 @@ class AddressStore:
                 interface=key.interface,
                 pod=str(pod),
                 network=network,
-                addresses=self._choose(blocks, versions, network_name),
+                addresses=self._choose(blocks, subnets, network_name),
                 port=port_name(key.container, key.interface),
                 mac=pod_mac(key.container, key.interface),
             ),
@@ -119,11 +121,12 @@ class AddressStore:
             self._free(key)
 
     def _choose(
-        self, blocks: Sequence[Prefix], versions: Sequence[int], network: ObjectName
+        self, blocks: Sequence[Prefix], subnets: Sequence[Prefix], network: ObjectName
     ) -> tuple[Address, ...]:
         used = {address for lease in self._leases.values() for address in lease.attachment.addresses}
+        used.update(end for subnet in subnets if subnet.version == 4 for end in (subnet[0], subnet[-1]))
         chosen: list[Address] = []
-        for version in versions:
+        for version in sorted({subnet.version for subnet in subnets}):
             family = [block for block in blocks if block.version == version]
             address = next(self._candidates(family, used), None)
             if address is None:

@@ -110,7 +110,7 @@ class Attachments:
                 network_name=network.name,
                 netns=request.netns,
                 blocks=[block.prefix for block in network.blocks if block.node == plan.number],
-                versions=sorted({subnet.version for subnet in network.subnets}),
+                subnets=network.subnets,
             )
         except Exhausted as error:
             raise CniError(cni.EXHAUSTED, f"pod {binding.name}: {error}") from error

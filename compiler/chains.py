@@ -99,9 +99,11 @@ _PREROUTING: Final = f"""\
 		meta l4proto tcp counter reject with tcp reset
 		counter reject with icmpx admin-prohibited
 	}}}}
+	# Only a packet that came in has a group: the node's own ones go on to kube-proxy.
 	chain mixed {{{{
 		iifgroup . ip daddr . {_SERVICE} vmap @vips4
 		iifgroup . ip6 daddr . {_SERVICE} vmap @vips6
+		iifgroup >= 0 goto refuse
 	}}}}
 	chain translate {{{{
 		type nat hook prerouting priority dstnat - 10; policy accept;
@@ -143,6 +145,7 @@ _INPUT_AND_FORWARD: Final = f"""
 		ct state related meta l4proto icmpv6 accept
 		iifgroup . ip daddr . {_SERVICE} @infrastructure4 accept
 		iifgroup . ip6 daddr . {_SERVICE} @infrastructure6 accept
+		fib daddr type local goto refuse
 		iifgroup @egress ip daddr != @cluster4 accept
 		iifgroup @egress ip6 daddr != @cluster6 accept
 		goto refuse

@@ -34,6 +34,7 @@ class _Part(Struct, rename="camel", gc=False):
 class Annotations(_Part):
     network: str | None = field(default=None, name="atoll.dev/network")
     contrail: str | None = field(default=None, name="net.juniper.contrail.podnetwork")
+    mirrored: str | None = field(default=None, name="kubernetes.io/config.mirror")
 
     @property
     def chosen(self) -> str | None:
@@ -49,6 +50,11 @@ class Metadata(_Part):
     @property
     def network(self) -> str | None:
         return self.annotations.chosen if self.annotations else None
+
+    @property
+    def runtime_uid(self) -> str:
+        """A static pod's is the hash of its file: its mirror in the API has a UID that no runtime sees."""
+        return (self.annotations.mirrored if self.annotations else None) or self.uid
 
 
 class NodeAddress(_Part):
@@ -252,7 +258,7 @@ def pod_from(item: PodObject) -> Pod | None:
     node = item.spec.node_name
     return Pod(
         name=_object_name(item.metadata),
-        uid=item.metadata.uid,
+        uid=item.metadata.runtime_uid,
         node=NodeName(_checked(node, "spec.nodeName")) if node else None,
         network=item.metadata.network,
         addresses=tuple(_address(text) for text in reported),

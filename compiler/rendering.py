@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from itertools import chain
+from typing import Final
 
 from compiler import device_names as names
 from compiler.chains import MARK_BASE, MAX_CHOICES, chains_text, choices_for, pick_chain
@@ -18,6 +19,17 @@ from compiler.model import Address, Egress, Prefix
 from compiler.names import DEFAULT_NETWORK, NetworkNumber
 from compiler.plan import Backend, NetworkPlan, NodePlan, Presence, ServicePlan
 from compiler.ruleset import Element, Elements, Ruleset, comment
+
+NOT_OUTSIDE: Final[tuple[Prefix, ...]] = (
+    IPv4Network("0.0.0.0/8"),
+    IPv4Network("127.0.0.0/8"),
+    IPv4Network("169.254.0.0/16"),  # a cloud's metadata service, with the node's credentials
+    IPv4Network("224.0.0.0/3"),
+    IPv6Network("::/127"),
+    IPv6Network("fe80::/10"),
+    IPv6Network("ff00::/8"),
+)
+"""Loopback, link-local, multicast and reserved ranges (RFC 6890): never outside the cluster."""
 
 
 def ruleset_of(plan: NodePlan) -> Ruleset:
@@ -33,7 +45,7 @@ def ruleset_of(plan: NodePlan) -> Ruleset:
             **_split("backends", _backends(choices)),
             **_split("infrastructure", _infrastructure(view)),
             "egress": {str(n.number): _named(n) for n in view.present if n.egress is Egress.SNAT},
-            **_ranges("cluster", plan.datapath.cluster_ranges),
+            **_ranges("cluster", (*plan.datapath.cluster_ranges, *NOT_OUTSIDE)),
             **_ranges("service_ranges", plan.datapath.service_ranges),
             **_split("isolated", _isolated(plan)),
             "isolated_ports": dict(_isolated_ports(plan)),
@@ -92,7 +104,13 @@ def _choices(view: _View) -> Iterator[_Choice]:
                 port = f":{service.port_name}" if service.port_name else ""
                 label = comment(f"{client_name} asks {service.name}{port}")
                 for address in service.addresses:
-                    yield _Choice(client, address, service, backends, label)
+                    if client != DEFAULT_NETWORK or _is_cluster_address(view.plan, address):
+                        yield _Choice(client, address, service, backends, label)
+
+
+def _is_cluster_address(plan: NodePlan, address: Address) -> bool:
+    """The default network asks mixed Services there; from outside it would need a masquerade."""
+    return any(address in prefix for prefix in plan.datapath.service_ranges)
 
 
 def visible_backends(
@@ -152,10 +170,13 @@ def _zones(view: _View) -> Iterator[tuple[str, Element]]:
 
 
 def _peers(view: _View) -> Iterator[tuple[str, Element]]:
+    """Towards present networks only: a packet for a remote pod leaves by its own network's VXLAN."""
     for network in view.plan.networks:
         for number in sorted((network.number, *network.peers)):
-            label = comment(f"{network.name} > {view.by_number[number].name}")
-            yield f"{network.number} . {number}", Element(None, label)
+            target = view.by_number[number]
+            if target.presence is Presence.PRESENT:
+                label = comment(f"{network.name} > {target.name}")
+                yield f"{network.number} . {number}", Element(None, label)
 
 
 def _infrastructure(view: _View) -> Iterator[Versioned]:

@@ -102,8 +102,7 @@ def set_text(spec: SetSpec, elements: Elements) -> str:
     lines = ",\n".join(f"\t\t\t{_element_text(key, element)}" for key, element in elements.items())
     content = f"\t\telements = {{\n{lines}\n\t\t}}\n" if elements else ""
     return (
-        f"\t# {spec.meaning}\n"
-        f"\t{kind} {spec.name} {{\n\t\ttypeof {spec.key}{value}\n{flags}{content}\t}}\n"
+        f"\t# {spec.meaning}\n\t{kind} {spec.name} {{\n\t\ttypeof {spec.key}{value}\n{flags}{content}\t}}\n"
     )
 
 

@@ -98,7 +98,7 @@ SETS: Final[tuple[SetSpec, ...]] = (
         None,
         interval=True,
         sense=Sense.CLOSES,
-        meaning="the cluster's own ranges: egress never reaches them",
+        meaning="where egress never leads: the cluster's own ranges, and what is no address of one host",
     ),
     *_families(
         "service_ranges",

@@ -16,6 +16,9 @@ V4 = IPv4Network("10.1.0.0/30")
 V6 = IPv6Network("fd01::/122")
 
 
+SUBNETS: dict[int, Prefix] = {4: IPv4Network("10.0.0.0/8"), 6: IPv6Network("fd01::/64")}
+
+
 def _key(container: str) -> LeaseKey:
     return LeaseKey(container=container, interface="eth0")
 
@@ -30,7 +33,7 @@ def _hold(
         network_name=name,
         netns=f"/run/netns/{container}",
         blocks=blocks or (V4,),
-        versions=sorted({block.version for block in blocks or (V4,)}),
+        subnets=[SUBNETS[block.version] for block in blocks or (V4,)],
     )
 
 
@@ -51,6 +54,33 @@ def test_addresses_come_in_the_order_of_the_block_all_of_it(path: Path) -> None:
         "10.1.0.2",
         "10.1.0.3",
     ]
+
+
+def test_the_ends_of_an_ipv4_subnet_stay_free(path: Path) -> None:
+    store = AddressStore(path)
+    held = [
+        store.hold(
+            _key(container),
+            pod=RED,
+            network=NetworkNumber(1),
+            network_name=RED,
+            netns="/run/netns/c",
+            blocks=[V4],
+            subnets=[V4],
+        )
+        for container in ("c1", "c2")
+    ]
+    assert [_addresses(lease) for lease in held] == [["10.1.0.1"], ["10.1.0.2"]]
+    with pytest.raises(Exhausted):
+        store.hold(
+            _key("c3"),
+            pod=RED,
+            network=NetworkNumber(1),
+            network_name=RED,
+            netns="/run/netns/c",
+            blocks=[V4],
+            subnets=[V4],
+        )
 
 
 def test_a_pod_of_a_dual_stack_network_gets_one_address_of_each_family(path: Path) -> None:
@@ -88,7 +118,7 @@ def test_a_network_without_a_block_of_a_family_is_exhausted_in_it(path: Path) ->
             network_name=RED,
             netns="/run/netns/c1",
             blocks=[V4],
-            versions=[4, 6],
+            subnets=list(SUBNETS.values()),
         )
     assert str(caught.value) == "network team-a/red has no free IPv6 address on this node, in no block"
     assert store.leases == {}

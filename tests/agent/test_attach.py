@@ -34,7 +34,7 @@ def test_add_answers_with_addresses_routes_and_interfaces(node: FakeNode) -> Non
             {"name": "eth0", "mac": "0a:50:d7:2e:03:2f", "sandbox": "/run/netns/c1", "mtu": 1450},
         ],
         "ips": [
-            {"address": "10.1.0.0/32", "gateway": "169.254.1.1", "interface": 1},
+            {"address": "10.1.0.1/32", "gateway": "169.254.1.1", "interface": 1},
             {"address": "fd01::/128", "gateway": "fe80::1", "interface": 1},
         ],
         "routes": [
@@ -156,7 +156,7 @@ def test_add_returns_as_soon_as_the_plan_with_its_pod_is_in_force(tmp_path: Path
     waiting.join(timeout=20)
     assert [answer["ips"] for answer in answers] == [
         [
-            {"address": "10.1.0.0/32", "gateway": "169.254.1.1", "interface": 1},
+            {"address": "10.1.0.1/32", "gateway": "169.254.1.1", "interface": 1},
             {"address": "fd01::/128", "gateway": "fe80::1", "interface": 1},
         ]
     ]
@@ -164,7 +164,7 @@ def test_add_returns_as_soon_as_the_plan_with_its_pod_is_in_force(tmp_path: Path
 
 def test_what_the_kernel_refuses_leaves_neither_links_nor_lease(node: FakeNode) -> None:
     port = port_name("c1", "eth0")
-    action = f"put neighbour 10.1.0.0 lladdr 0a:50:d7:2e:03:2f dev {port}"
+    action = f"put neighbour 10.1.0.1 lladdr 0a:50:d7:2e:03:2f dev {port}"
     node.kernel.refuse = {action}
     error = _refused(node, request(Command.ADD))
     assert error.code == 100
@@ -174,9 +174,9 @@ def test_what_the_kernel_refuses_leaves_neither_links_nor_lease(node: FakeNode) 
 
 
 def test_full_blocks_are_told(node: FakeNode) -> None:
-    for n in range(16):
+    for n in range(15):  # of 16: the subnet's first address stays free
         node.ask(request(Command.ADD, container=f"c{n}"))
-    error = _refused(node, request(Command.ADD, "team-a/web-1", container="c16"))
+    error = _refused(node, request(Command.ADD, "team-a/web-1", container="c15"))
     assert (error.code, error.message) == (
         101,
         "pod team-a/web-1: network team-a/red has no free IPv4 address on this node, in 10.1.0.0/28",

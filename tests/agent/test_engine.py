@@ -13,6 +13,7 @@ from agent.nft import NftRefused
 from compiler.layering import base_layout
 from compiler.layout import LinkKind
 from compiler.names import ObjectName
+from compiler.plan import Presence
 from compiler.rendering import ruleset_of
 from tests.agent.node import GRACE, FakeNode, plan_with_pods, publication, request
 from tests.compiler.sample_plans import BLUE, GREEN, RED, node_plan
@@ -77,7 +78,7 @@ def test_openings_go_before_links_change_and_come_after(tmp_path: Path) -> None:
     nft.kernel = node.kernel
     node.apply(node_plan(RED_ALONE))
     nft.seen.clear()
-    blue = replace(BLUE, peers=())
+    blue = replace(BLUE, peers=(), presence=Presence.PRESENT)
     node.apply(node_plan(blue, GREEN))
     tightened, loosened = nft.seen
     assert tightened == ({"atoll0", "vn1", "vx1", "ah1"}, set())

@@ -70,7 +70,7 @@ def _ask(path: Path, *requests: object) -> list[dict[str, object]]:
 def test_a_pod_is_attached_by_one_line_and_answered_by_one(server: Path, node: FakeNode) -> None:
     (answer,) = _ask(server, _add("c1"))
     assert answer["ips"] == [
-        {"address": "10.1.0.0/32", "gateway": "169.254.1.1", "interface": 1},
+        {"address": "10.1.0.1/32", "gateway": "169.254.1.1", "interface": 1},
         {"address": "fd01::/128", "gateway": "fe80::1", "interface": 1},
     ]
     assert answer["cniVersion"] == "1.0.0"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_address
 
 from compiler.chains import CHOICES, choices_for
 from compiler.model import Egress
 from compiler.names import DEFAULT_NETWORK, NetworkNumber
-from compiler.plan import NodePlan
+from compiler.plan import NodePlan, Presence
 from compiler.rendering import ruleset_of
 from compiler.sets import SET_NAMES
 from tests.compiler.sample_plans import (
@@ -35,7 +36,12 @@ def test_zones_number_vrf_and_host_link_and_join_a_domain() -> None:
 
 
 def test_peers_hold_both_directions_and_each_network_with_itself() -> None:
-    assert list(elements(node_plan(), "peers")) == ["1 . 1", "1 . 2", "2 . 1", "2 . 2", "3 . 3"]
+    both = node_plan(RED, replace(BLUE, presence=Presence.PRESENT), GREEN)
+    assert list(elements(both, "peers")) == ["1 . 1", "1 . 2", "2 . 1", "2 . 2", "3 . 3"]
+
+
+def test_a_carried_network_reaches_the_present_one_and_nothing_reaches_it_here() -> None:
+    assert list(elements(node_plan(), "peers")) == ["1 . 1", "2 . 1", "3 . 3"]
 
 
 def test_a_service_is_asked_from_networks_that_reach_a_backend_and_from_no_other() -> None:
@@ -105,7 +111,15 @@ def test_only_networks_with_snat_leave_the_cluster() -> None:
 
 
 def test_overlapping_cluster_ranges_are_collapsed_for_interval_sets() -> None:
-    assert list(elements(node_plan(), "cluster4")) == ["10.96.0.0/16", "10.244.0.0/16", "192.168.0.0/24"]
+    assert list(elements(node_plan(), "cluster4")) == [
+        "0.0.0.0/8",
+        "10.96.0.0/16",
+        "10.244.0.0/16",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "192.168.0.0/24",
+        "224.0.0.0/3",
+    ]
 
 
 def test_outsiders_are_refused_at_the_address_and_node_ports_of_an_isolated_service() -> None:
@@ -122,6 +136,14 @@ def test_a_mixed_service_answers_the_default_network_with_its_own_backends() -> 
         "0 . 10.96.0.20 . tcp . 80 . 0xa7000000": "10.244.2.9 . 8080",
         "1 . 10.96.0.20 . tcp . 80 . 0xa7000000": "10.1.0.1 . 8080",
     }
+
+
+def test_a_mixed_service_is_closed_at_its_addresses_outside_the_service_ranges() -> None:
+    ours = backend(1, 1, "10.1.0.1")
+    theirs = replace(backend(0, 2, "10.244.2.9"), network=DEFAULT_NETWORK)
+    outside = service(ours, theirs, addresses=(ip_address("203.0.113.7"),))
+    plan = node_plan(services=(outside,), isolated=(replace(ISOLATED, mixed=True),))
+    assert list(elements(plan, "vips4")) == ["1 . 203.0.113.7 . tcp . 80"]
 
 
 def test_only_pods_of_this_node_meet_themselves_through_a_service() -> None:
@@ -142,4 +164,4 @@ def test_chains_do_not_depend_on_networks() -> None:
 
 def test_elements_are_commented_with_names() -> None:
     peers = ruleset_of(node_plan()).sets["peers"]
-    assert peers["1 . 2"].comment == "team-a/red > team-a/blue"
+    assert peers["2 . 1"].comment == "team-a/blue > team-a/red"
