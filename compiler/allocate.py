@@ -233,7 +233,11 @@ class _Family:
 
     def room(self, start: int, end: int) -> int:
         """For how many pods a block has addresses."""
-        return end - start + 1 - sum(start <= address <= end for address in self.unusable)
+        room = end - start + 1
+        for address in self.unusable:
+            if start <= address <= end:
+                room -= 1
+        return room
 
 
 def _families(network: VirtualNetwork, config: ClusterConfig) -> tuple[_Family, ...]:

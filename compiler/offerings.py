@@ -12,7 +12,7 @@ from compiler.inventory import Inventory
 from compiler.membership import Refusal
 from compiler.names import DEFAULT_NETWORK, NetworkNumber, ObjectName
 from compiler.narrowing import Users
-from compiler.placement import Placement, claim_of
+from compiler.placement import Placement
 from compiler.plan import Access
 from compiler.service_table import Concerned, ServiceTable, update_services
 from compiler.services import Surroundings
@@ -53,7 +53,7 @@ def reoffer(
     concerned = Concerned(
         services=delta.services,
         slices=delta.slices,
-        pods=resettled.pods,
+        pods=resettled.pods | delta.pods,
         nodes=resettled.remotes | delta.nodes,
     )
     table, services = update_services(
@@ -66,6 +66,9 @@ def reoffer(
     access = _access(previous.access, stale, after.inputs, table)
     changed = frozenset(name for name in stale if access.get(name) != previous.access.get(name))
     return Offerings(services=table, users=users, access=access), Reoffered(services=services, access=changed)
+
+
+_NOT_BOUND = Refusal(reason="it is bound to no node", remedy="Wait until it is scheduled")
 
 
 def _access_to(table: ServiceTable, name: ObjectName) -> tuple[Access, ...]:
@@ -90,9 +93,8 @@ def _network_of(
         if pod is None:
             return None
         if pod.node is None:
-            membership = placement.groups[claim_of(pod)].chosen
-        else:
-            membership = placement.seats[pod.node][name].membership
+            return _NOT_BOUND
+        membership = placement.seats[pod.node][name].membership
         if membership.refusal is not None:
             return membership.refusal
         return numbers[membership.network] if membership.network else DEFAULT_NETWORK
