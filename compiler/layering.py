@@ -276,11 +276,15 @@ def _neighbours(view: _View, network: NetworkPlan) -> Iterator[Neighbour]:
 
 def _pod_routes(view: _View, network: NetworkPlan, attachment: Attachment) -> Iterator[Route]:
     tables = [view.table(number) for number in (network.number, *network.peers)]
-    links = {links.version: links for links in view.host_links(network)}
+    # A pod may outlive its place in the inventory, and so its network's presence, or its subnet.
+    present = network.presence is Presence.PRESENT
+    links = {links.version: links for links in view.host_links(network)} if present else {}
     for address in attachment.addresses:
         prefix = host_prefix(address)
         for table in tables:
             yield Route(table=table, prefix=prefix, link=attachment.port)
+        if address.version not in links:
+            continue
         yield Route(
             table=view.plan.datapath.number_base,
             prefix=prefix,

@@ -115,6 +115,19 @@ def test_a_pod_of_a_network_that_the_plan_does_not_hold_adds_nothing() -> None:
     assert layout_text(stray) == ""
 
 
+def test_a_pod_that_outlives_its_networks_presence_keeps_its_port_and_loses_the_nodes_route() -> None:
+    plan = node_plan(replace(RED, presence=Presence.CARRIED), BLUE)
+    layout = attachment_layout(plan, attachment(1, "10.1.0.3"))
+    assert [route.link for route in layout.routes] == ["at0123456789ab"] * 2
+    assert len(layout.links) == len(layout.neighbours) == 1
+
+
+def test_a_pod_that_outlives_its_subnet_has_no_route_of_that_family_from_the_node() -> None:
+    plan = node_plan(replace(GREEN, subnets=GREEN.subnets[:1]))
+    layout = attachment_layout(plan, attachment(3, "10.1.0.18", "fd03::2"))
+    assert {str(route.prefix) for route in layout.routes if route.source} == {"10.1.0.18/32"}
+
+
 def test_a_node_without_networks_is_left_alone() -> None:
     assert layout_text(base_layout(replace(node_plan(), networks=()))) == ""
 
