@@ -45,12 +45,15 @@ def decide(
 ) -> tuple[Action, ...]:
     """Actions from the observed layout to the desired one.
 
-    Networks in `lingering` are no longer desired, but nothing of theirs is removed yet. Pod ports
-    that do not exist are left out, with what hangs on them: only attaching makes ports.
+    Networks in `lingering` are no longer desired, but nothing of theirs is removed yet, nor what all
+    networks share. Pod ports that do not exist are left out, with what hangs on them: only attaching
+    makes ports.
     """
     desired = without_ports(desired, missing_ports(desired, observation))
     links = _LinkChanges.between(desired, observation, lingering)
-    rules = tuple(_rule_actions(desired.rules, observation.layout.rules))
+    leaving_all = not desired.rules and not links.kept_tables
+    wanted = desired.rules if desired.rules or leaving_all else observation.layout.rules
+    rules = tuple(_rule_actions(wanted, observation.layout.rules))
     return (
         *(rules if desired.rules else ()),
         *links.removals(observation),
@@ -175,6 +178,8 @@ def _ends(link: Link) -> tuple[str, ...]:
 
 
 def _lingers(link: Link, lingering: frozenset[NetworkNumber]) -> bool:
+    if link.kind is LinkKind.REFUSAL:
+        return bool(lingering)
     return any(
         link.name in (names.vrf_name(n), names.vxlan_name(n), names.host_link_name(n))
         or link.master == names.vrf_name(n)

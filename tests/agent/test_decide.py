@@ -165,6 +165,11 @@ def test_a_lingering_network_keeps_everything() -> None:
     assert decide(desired, observation, lingering=frozenset({NetworkNumber(3)})) == ()
 
 
+def test_the_last_network_lingers_with_what_all_networks_share() -> None:
+    observation = Observation(layout=base_layout(node_plan(GREEN)))
+    assert decide(union(()), observation, lingering=frozenset({NetworkNumber(3)})) == ()
+
+
 def test_a_pod_port_that_is_gone_is_left_out_with_what_hangs_on_it() -> None:
     pod = replace(attachment(1, "10.1.0.3"), port=port_name("c1", "eth0"))
     desired = layout_of(PLAN, [pod])
