@@ -84,6 +84,8 @@ class Engine:
         self.changed = threading.Condition(threading.RLock())
         self._changes = 0
         self._last_good = last_good
+        self._kept: bytes | None = None
+        """What this process has written there."""
         self._grace = grace
         self._clock = clock
         self._in_force: _InForce | None = None
@@ -118,7 +120,8 @@ class Engine:
     def apply(self, publication: Publication) -> tuple[Action, ...]:
         """Bring a plan into force; returns what changed of links, routes and rules.
 
-        Raises ApplyFailed, the former plan in force again.
+        Raises ApplyFailed, the former plan in force again; OSError where the new one is in force and
+        could not be written to disk: another attempt writes it.
         """
         with self.changed:
             new = _rendered(publication, self._in_force)
@@ -127,11 +130,15 @@ class Engine:
             except (NftRefused, KernelRefused) as error:
                 self._go_back()
                 raise ApplyFailed(f"revision {publication.revision or 'unnamed'}: {error}") from error
-            if self._in_force is None or self._in_force.publication.content != publication.content:
-                replace_file(self._last_good, publication.content)
             self._in_force = new
             self.changed.notify_all()
+            self._keep(publication.content)
             return actions
+
+    def _keep(self, content: bytes) -> None:
+        if self._kept != content:
+            replace_file(self._last_good, content)
+            self._kept = content
 
     def change(self, actions: Sequence[Action]) -> None:
         """Run actions. Raises KernelRefused."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -189,6 +191,49 @@ def test_what_came_into_force_is_on_disk_and_what_failed_is_not(node: FakeNode) 
     with pytest.raises(ApplyFailed):
         node.engine.apply(publication(node_plan(RED_ALONE, GREEN)))
     assert (node.folder / "plan.json").read_bytes() == good.content
+
+
+def test_a_plan_that_cannot_be_kept_on_disk_is_in_force_all_the_same(
+    node: FakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.apply(node_plan(RED_ALONE))
+    new = publication(node_plan(RED_ALONE, GREEN))
+    with monkeypatch.context() as disk:
+        disk.setattr("agent.engine.replace_file", _full)
+        with pytest.raises(OSError, match="No space left"):
+            node.engine.apply(new)
+    assert node.engine.publication == new
+    assert node.engine.repair(ruleset_too=True) == ()
+    assert node.engine.apply(new) == ()
+    assert (node.folder / "plan.json").read_bytes() == new.content
+
+
+def _full(path: Path, content: bytes) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_plan_applies_while_a_pod_outlives_its_networks_presence(node: FakeNode) -> None:
+    node.apply(plan_with_pods(RED_ALONE, GREEN))
+    node.ask(request(Command.ADD, "team-b/db-0"))
+    node.apply(plan_with_pods(RED_ALONE, replace(GREEN, presence=Presence.CARRIED)))
+    assert "ah3" not in node.kernel.links
+    assert [link for link in node.kernel.links.values() if link.master == "vn3" and link.group == 3]
+    node.ask(request(Command.DEL, "team-b/db-0"))
+    assert node.engine.repair(ruleset_too=True) == ()
+
+
+def test_the_last_network_keeps_its_way_of_failing_closed_while_its_pods_stay(node: FakeNode) -> None:
+    node.apply(plan_with_pods(GREEN))
+    node.ask(request(Command.ADD, "team-b/db-0"))
+    before = node.kernel.observe().layout
+    node.apply(replace(node_plan(services=(), isolated=()), networks=()))
+    node.clock.now += GRACE
+    node.engine.repair(ruleset_too=False)
+    assert node.kernel.observe().layout == before
+    node.ask(request(Command.DEL, "team-b/db-0"))
+    node.clock.now += GRACE
+    node.engine.repair(ruleset_too=False)
+    assert not node.kernel.links
 
 
 def test_links_changed_by_another_hand_are_repaired(node: FakeNode) -> None:
