@@ -193,11 +193,17 @@ def put(entry: Entry, indexes: Mapping[str, int]) -> Request:
         case ForwardingEntry():
             return Request(type=RTM_NEWNEIGH, flags=_PUT, body=_forwarding(entry, indexes))
         case Rule():
-            return Request(type=RTM_NEWRULE, flags=NLM_F_CREATE | NLM_F_EXCL, body=_rule(entry))
+            # The kernel's own rule, restored, must look as the kernel made it.
+            protocol = _PROTOCOL_KERNEL if entry.priority == 0 else ROUTE_PROTOCOL
+            return Request(type=RTM_NEWRULE, flags=NLM_F_CREATE | NLM_F_EXCL, body=_rule(entry, protocol))
 
 
 def remove(entry: Entry, indexes: Mapping[str, int]) -> Request:
     """Each deletion is the message type after its addition (linux/rtnetlink.h)."""
+    if isinstance(entry, Rule):
+        # The rule that the kernel began with may meanwhile be another hand's copy of it.
+        protocol = None if entry.priority == 0 else ROUTE_PROTOCOL
+        return Request(type=RTM_NEWRULE + 1, flags=0, body=_rule(entry, protocol))
     request = put(entry, indexes)
     return Request(type=request.type + 1, flags=0, body=request.body)
 
@@ -263,10 +269,10 @@ def _forwarding(entry: ForwardingEntry, indexes: Mapping[str, int]) -> bytes:
     return encode(ndmsg(), fields, [("NDA_LLADDR", entry.mac), ("NDA_DST", str(entry.remote))])
 
 
-def _rule(rule: Rule) -> bytes:
-    # The kernel's own rule, restored, must look as the kernel made it.
-    protocol = _PROTOCOL_KERNEL if rule.priority == 0 else ROUTE_PROTOCOL
-    attributes: Attributes = [("FRA_PRIORITY", rule.priority), ("FRA_PROTOCOL", protocol)]
+def _rule(rule: Rule, protocol: int | None) -> bytes:
+    attributes: Attributes = [("FRA_PRIORITY", rule.priority)]
+    if protocol is not None:
+        attributes.append(("FRA_PROTOCOL", protocol))
     if rule.table is None:
         attributes.append(("FRA_L3MDEV", 1))
     else:

@@ -279,6 +279,12 @@ def _permanent(netlink: Rtnetlink, family: int, links: Mapping[int, str]) -> Ite
                 yield message
 
 
+def _matches_everything(rule: Any) -> bool:
+    """As the rule that the kernel begins with; one of preference 0 that chooses is somebody else's."""
+    chosen = (rule.get_attr(name) for name in ("FRA_IIFNAME", "FRA_OIFNAME", "FRA_FWMARK"))
+    return not (rule["src_len"] or rule["dst_len"] or rule["tos"] or any(chosen))
+
+
 def _rules(netlink: Rtnetlink) -> Iterator[Rule]:
     for version, family in FAMILIES.items():
         for data in netlink.dump(_RTM_GETRULE, encode(fibmsg(), {"family": family}, [])):
@@ -287,7 +293,7 @@ def _rules(netlink: Rtnetlink) -> Iterator[Rule]:
             table = message.get_attr("FRA_TABLE") or message["table"]
             priority = message.get_attr("FRA_PRIORITY") or 0
             input_link = message.get_attr("FRA_IIFNAME")
-            first = priority == 0 and table == LOCAL_TABLE and input_link is None
+            first = priority == 0 and table == LOCAL_TABLE and _matches_everything(message)
             if first or message.get_attr("FRA_PROTOCOL") == names.ROUTE_PROTOCOL:
                 yield Rule(
                     family=version,

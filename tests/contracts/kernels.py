@@ -88,6 +88,13 @@ class RealBench:
     def set_down(self, name: str) -> None:
         self._node.run("ip", "link", "set", name, "down")
 
+    def change_rules(self, *commands: str) -> None:
+        """As ip(8) takes them after `rule`."""
+        self._node.ip("".join(f"rule {command}\n" for command in commands))
+
+    def rules(self) -> list[str]:
+        return self._node.run("ip", "-4", "rule").splitlines()
+
     def close(self) -> None:
         self.kernel.close()
         for pod in self.pods:

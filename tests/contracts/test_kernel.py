@@ -95,6 +95,23 @@ def test_leaving_every_network_restores_the_kernels_own_rules(vrf_bench: Bench) 
     }
 
 
+def test_the_local_tables_rule_goes_behind_ours_whoever_put_it_there() -> None:
+    with real_bench() as bench:
+        bench.change_rules("delete pref 0", "add pref 0 lookup local")
+        _bring_about(bench, _base(node_plan()))
+        assert not [rule for rule in bench.rules() if rule.startswith("0:")]
+
+
+def test_a_rule_before_all_that_is_not_for_everything_is_somebody_elses() -> None:
+    with real_bench() as bench:
+        foreign = "0:\tfrom 192.0.2.9 lookup local"
+        bench.change_rules("add pref 0 from 192.0.2.9 lookup local")
+        layout = _base(node_plan())
+        _bring_about(bench, layout)
+        assert foreign in bench.rules()
+        assert bench.kernel.observe().layout == layout
+
+
 def test_a_link_brought_down_by_another_hand_is_seen_and_mended_with_its_routes(bench: Bench) -> None:
     layout = _base(node_plan())
     _bring_about(bench, layout)
