@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from compiler.draft import Draft
 from compiler.infrastructure import access_of, infrastructure_services
 from compiler.inputs import Delta, Inputs
 from compiler.inventory import Inventory
+from compiler.ledger import span
 from compiler.membership import Refusal
+from compiler.model import Address
 from compiler.names import DEFAULT_NETWORK, NetworkNumber, ObjectName
 from compiler.narrowing import Users
 from compiler.placement import Placement
 from compiler.plan import Access
+from compiler.ranges import Ranges
 from compiler.service_table import Concerned, ServiceTable, update_services
 from compiler.services import Surroundings
 from compiler.settlement import Resettled, Settlement
@@ -55,6 +59,7 @@ def reoffer(
         slices=delta.slices,
         pods=resettled.pods | delta.pods,
         nodes=resettled.remotes | delta.nodes,
+        claims=bool(delta.networks),
     )
     table, services = update_services(
         previous.services, before.inputs.inventory, after.inputs.inventory, _surroundings(after), concerned
@@ -82,7 +87,24 @@ def _surroundings(basis: Basis) -> Surroundings:
         network_of=_network_of(inventory, settlement.placement, settlement.numbers),
         node_numbers=settlement.node_numbers,
         node_addresses=settlement.node_addresses,
+        is_claimed=_claimed(basis.inputs),
     )
+
+
+def _claimed(inputs: Inputs) -> Callable[[Address], bool]:
+    """Looks at the networks only if it is asked, which is rare."""
+    config = inputs.declarations.config
+
+    @cache
+    def ranges(version: int) -> Ranges:
+        subnets = (subnet.prefix for network in inputs.networks.values() for subnet in network.subnets)
+        own = (*config.pod_ranges, *config.service_ranges, config.host_links_v4, config.host_links_v6)
+        return Ranges(span(prefix) for prefix in (*own, *subnets) if prefix.version == version)
+
+    def is_claimed(address: Address) -> bool:
+        return ranges(address.version).end_of_overlap(int(address), int(address)) is not None
+
+    return is_claimed
 
 
 def _network_of(

@@ -61,6 +61,8 @@ class Concerned:
     """Whose network is another."""
     nodes: Collection[NodeName] = ()
     """Come, gone, or with another number or address."""
+    claims: bool = False
+    """Whether an external address may belong to something else than before."""
 
 
 def update_services(
@@ -79,6 +81,8 @@ def update_services(
         names.update(after.slices[name].service for name in behind.get(pod, ()) if name in after.slices)
     if concerned.nodes:
         names.update(_with_endpoints_on(after.slices.values(), frozenset(concerned.nodes), before, after))
+    if concerned.nodes or concerned.claims:
+        names.update(name for name, service in after.services.items() if service.external_addresses)
     fresh = {
         name: compile_service(
             after.services[name],

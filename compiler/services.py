@@ -26,6 +26,8 @@ class Surroundings:
     node_numbers: Mapping[NodeName, NodeNumber]
     node_addresses: Collection[Address]
     """A pod that the inventory does not hold, at one of these, is on its host's network: default."""
+    is_claimed: Callable[[Address], bool]
+    """Whether it is a pod's, a cluster address of Services, or a host link's: never an external address."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,10 +69,11 @@ def compile_service(
     excluded: dict[ObjectName, str] = {}
     targets = tuple(_targets(service, slices, surroundings, excluded))
     usable = tuple(target for target in targets if target.usable)
+    answering = _addresses(service, surroundings)
     return CompiledService(
         name=service.name,
-        plans=_plans(service, usable, infrastructure_of),
-        isolated=_isolated(service, targets),
+        plans=_plans(service, answering, usable, infrastructure_of),
+        isolated=_isolated(service, answering, targets, surroundings.node_addresses),
         access=_access(usable),
         excluded=tuple(Excluded(pod=pod, reason=excluded[pod]) for pod in sorted(excluded)),
     )
@@ -136,11 +139,13 @@ def _network_of(
 
 
 def _plans(
-    service: Service, usable: Iterable[_Target], infrastructure_of: tuple[NetworkNumber, ...]
+    service: Service,
+    answering: Collection[Address],
+    usable: Iterable[_Target],
+    infrastructure_of: tuple[NetworkNumber, ...],
 ) -> tuple[ServicePlan, ...]:
     addresses = {
-        version: tuple(sorted({a for a in _addresses(service) if a.version == version}, key=int))
-        for version in (4, 6)
+        version: tuple(sorted({a for a in answering if a.version == version}, key=int)) for version in (4, 6)
     }
     backends: dict[tuple[str, str, int], list[Backend]] = {}
     for target in usable:
@@ -165,11 +170,16 @@ def _plans(
     )
 
 
-def _addresses(service: Service) -> tuple[Address, ...]:
-    """None of a headless Service: kube-proxy does not answer for its external addresses either."""
+def _addresses(service: Service, surroundings: Surroundings) -> tuple[Address, ...]:
+    """None of a headless Service: kube-proxy does not answer for its external addresses either.
+
+    Anyone who may write a Service chooses its external addresses (CVE-2020-8554): one that belongs to
+    something else would take DNS, or another network's pods, away from everybody.
+    """
     if not service.cluster_addresses:
         return ()
-    return (*service.cluster_addresses, *service.external_addresses)
+    external = (a for a in service.external_addresses if not surroundings.is_claimed(a))
+    return (*service.cluster_addresses, *external)
 
 
 def _without_repeats(backends: Iterable[Backend]) -> tuple[Backend, ...]:
@@ -186,7 +196,13 @@ def _order(backend: Backend) -> tuple[int, int, int, bool, int]:
     return backend.network, int(backend.address), backend.port, not backend.ready, node
 
 
-def _isolated(service: Service, targets: Iterable[_Target]) -> IsolatedService | None:
+def _isolated(
+    service: Service,
+    answering: Collection[Address],
+    targets: Iterable[_Target],
+    node_addresses: Collection[Address],
+) -> IsolatedService | None:
+    """Closed is the whole address, so never a node's: the node has other things to say there."""
     networks_behind: dict[ServicePort, set[NetworkNumber]] = {}
     for target in targets:
         networks_behind.setdefault(target.port, set()).add(target.backend.network)
@@ -195,7 +211,12 @@ def _isolated(service: Service, targets: Iterable[_Target]) -> IsolatedService |
         return None
     return IsolatedService(
         name=service.name,
-        addresses=tuple(sorted(set(_addresses(service)), key=lambda a: (a.version, int(a)))),
+        addresses=tuple(
+            sorted(
+                {address for address in answering if address not in node_addresses},
+                key=lambda a: (a.version, int(a)),
+            )
+        ),
         node_ports=tuple(
             sorted(
                 (port.protocol, port.node_port)

@@ -45,6 +45,10 @@ SLICES = tuple((name(f"{service}-{i}"), service) for service in SERVICES for i i
 POD_ADDRESSES = tuple(
     map(ip_address, ("10.9.0.1", "10.9.0.5", "10.1.0.1", "10.244.0.9", "fd09::1", "fd09::5", "192.0.2.1"))
 )
+EXTERNAL = tuple(
+    map(ip_address, ("203.0.113.9", "192.0.2.1", "10.1.0.1", "10.9.0.9", "10.96.0.1", "fd09::9"))
+)
+"""Free, a node's, and some that belong to a network or a Service once there is one."""
 
 _names_of_networks = st.sampled_from(
     ["n0", "n0", "n1", "n1", "a/n0", "a/n1", "b/n0", None, None, "c/n0", "ghost", "a/b/c"]
@@ -143,6 +147,7 @@ def services(draw: st.DrawFn, chosen: ObjectName) -> Service:
     return Service(
         name=chosen,
         cluster_addresses=draw(st.sampled_from([both, both, both[:1], ()])),
+        external_addresses=draw(st.sampled_from([(), (), EXTERNAL, EXTERNAL[:1], EXTERNAL[1:]])),
         ports=(
             ServicePort(name="", protocol="TCP", port=80, node_port=draw(st.sampled_from([None, 30080]))),
         ),

@@ -27,6 +27,7 @@ SURROUNDINGS = Surroundings(
     network_of=PODS.get,
     node_numbers={NodeName("node-1"): NodeNumber(1), NodeName("node-2"): NodeNumber(2)},
     node_addresses=frozenset({ip_address("192.0.2.1")}),
+    is_claimed=lambda address: address == ip_address("10.96.0.2"),
 )
 HTTP = ServicePort(name="http", protocol="TCP", port=80)
 DNS_UDP = ServicePort(name="dns", protocol="UDP", port=53)
@@ -233,6 +234,22 @@ def test_a_service_with_backends_in_networks_is_isolated_with_all_its_addresses_
         node_ports=(("TCP", 30080), ("UDP", 30053)),
         mixed=False,
     )
+
+
+def test_an_external_address_that_belongs_to_something_else_is_neither_answered_nor_closed() -> None:
+    greedy = service(external=("10.96.0.2", "203.0.113.9"))
+    result = compiled(greedy, part(endpoint("10.1.0.5", "team-a/red-1")))
+    answered = (ip_address("10.96.0.10"), ip_address("203.0.113.9"))
+    assert result.plans[0].addresses == answered
+    assert result.isolated is not None
+    assert result.isolated.addresses == answered
+
+
+def test_a_nodes_address_is_answered_but_never_closed_as_a_whole() -> None:
+    result = compiled(service(external=("192.0.2.1",)), part(endpoint("10.1.0.5", "team-a/red-1")))
+    assert result.plans[0].addresses == (ip_address("10.96.0.10"), ip_address("192.0.2.1"))
+    assert result.isolated is not None
+    assert result.isolated.addresses == (ip_address("10.96.0.10"),)
 
 
 def test_node_ports_with_a_default_network_backend_stay_open() -> None:
