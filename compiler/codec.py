@@ -22,16 +22,20 @@ from cattrs.errors import BaseValidationError
 from cattrs.gen import make_dict_structure_fn, override
 
 from compiler.allocations import Allocations
+from compiler.consistency import contradiction
 from compiler.model import Address, Egress, Prefix
 from compiler.names import ObjectName, is_label, is_subdomain
 from compiler.plan import NodePlan, PodBinding, Presence
-from compiler.reachability import Reachability
+from compiler.problem import Origin
+from compiler.reachability import NetworkReach, Reachability
 
 FORMAT: Final = 1
 """Of plans and allocations. A reader refuses any other: controller and agent are of one release."""
 
 _SAFE: Final = re.compile(r"[A-Za-z0-9._:/-]*")
 """What names, addresses and protocols are made of. Text goes into nft commands: nothing else may."""
+_FREE: Final[Mapping[type, str]] = {PodBinding: "refusal", NetworkReach: "allowed_namespaces", Origin: "path"}
+"""Sentences, selectors and paths, for people: never part of a command."""
 _ATOMS: Final = (IPv4Address, IPv4Network, IPv6Address, IPv6Network, ObjectName)
 
 T = TypeVar("T")
@@ -64,12 +68,21 @@ def encode_allocations(allocations: Allocations) -> bytes:
 
 
 def decode_allocations(data: bytes) -> Allocations:
-    """Raises Malformed."""
-    return _decode(data, Allocations)
+    """Raises Malformed, also where the allocations contradict themselves."""
+    allocations = _decode(data, Allocations)
+    fault = contradiction(allocations)
+    if fault is not None:
+        raise Malformed(fault)
+    return allocations
 
 
 def encode_reachability(reachability: Reachability) -> bytes:
     return _encode({"format": FORMAT, **_plain(reachability)})
+
+
+def decode_reachability(data: bytes) -> Reachability:
+    """Raises Malformed."""
+    return _decode(data, Reachability)
 
 
 def _encode(document: Mapping[str, object]) -> bytes:
@@ -147,8 +160,8 @@ def _converter() -> Converter:
 def _structure(converter: Converter, kind: type) -> Callable[[Any, Any], Any]:
     hints = get_type_hints(kind)
     overrides: dict[str, Any] = {name: override(rename=key) for name, key in _keys(kind) if name in hints}
-    if kind is PodBinding:  # a sentence for people, never part of a command
-        overrides["refusal"] = override(rename="refusal", struct_hook=_exactly(str))
+    if free := _FREE.get(kind):
+        overrides[free] = override(rename=_camel(free), struct_hook=_exactly(str))
     make: Callable[[Any, Any], Any] = make_dict_structure_fn(
         kind, converter, _cattrs_forbid_extra_keys=True, **overrides
     )

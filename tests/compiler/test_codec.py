@@ -14,13 +14,19 @@ from compiler.codec import (
     Malformed,
     decode_allocations,
     decode_plan,
+    decode_reachability,
     digest,
     digest_of,
     encode_allocations,
     encode_plan,
+    encode_reachability,
 )
+from compiler.model import Egress
 from compiler.names import NetworkNumber, NodeName, NodeNumber
 from compiler.plan import PodBinding
+from compiler.problem import Origin
+from compiler.reachability import NetworkReach, Peer, Reachability
+from compiler.routers import Cause, Waiting
 from tests.compiler.sample_plans import DNS, RED, named, node_plan
 
 PLAN = node_plan(
@@ -131,3 +137,21 @@ def test_large_plans_come_back_equal() -> None:
     )
     large = node_plan(replace(RED, blocks=blocks, infrastructure=DNS, peers=()))
     assert decode_plan(encode_plan(large)) == large
+
+
+def test_reachability_comes_back_with_paths_and_selectors_as_they_were() -> None:
+    place = Origin(path="team a/networks.yaml", line=7, column=3)
+    cause = Cause(routers=(named("team-a/mesh"),), types=("mesh",), origins=(place,))
+    network = NetworkReach(
+        name=named("team-a/red"),
+        origin=place,
+        peers=(Peer(name=named("team-a/blue"), causes=(cause,)),),
+        infrastructure=("dns",),
+        egress=Egress.SNAT,
+        allowed_namespaces="team in (a, b)",
+    )
+    awaited = Waiting(
+        importer=named("team-a/spoke"), awaited=named("shared/hub"), origin=place, awaited_origin=place
+    )
+    reachability = Reachability(networks=(network,), waiting=(awaited,))
+    assert decode_reachability(encode_reachability(reachability)) == reachability
