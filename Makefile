@@ -4,6 +4,7 @@ PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
 export PATH
 READ_ONLY = -p no:cacheprovider -p no:hypothesispytest -p no:xdist
 VM = .venv/bin/python tools/vm.py
+KERNEL_TESTS = tests/kernel tests/contracts/test_kernel.py tests/agent/test_preflight.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint test-pure test-kernel fmt golden bench lock clean
@@ -30,18 +31,18 @@ test-pure: setup  ## test the tiers that need no VRF
 	pytest --numprocesses 2 --ignore tests/kernel
 
 test-kernel: setup  ## test real packets, in one boot of a virtual machine where this kernel has no VRF
-	pytest --collect-only --quiet tests/kernel >/dev/null
-	$(VM) --timeout 2400 -- .venv/bin/pytest $(READ_ONLY) --verbose tests/kernel
+	pytest --collect-only --quiet $(KERNEL_TESTS) >/dev/null
+	$(VM) --timeout 2400 -- .venv/bin/pytest $(READ_ONLY) --verbose -m kernel $(KERNEL_TESTS)
 
 fmt: setup  ## format the code, mend what can be mended
 	ruff format
 	ruff check --fix
 
 golden: setup  ## rewrite golden/*/expected and fail once, for the difference to be reviewed
-	pytest tests/compiler/test_golden.py --update-golden
+	pytest tests/golden --update-golden
 
 bench: setup  ## measure: compile times, memory, one changed element
-	for benchmark in benchmarks/[a-z]*.py; do .venv/bin/python $$benchmark || exit 1; done
+	for benchmark in compile apply; do python -m benchmarks.$$benchmark || exit 1; done
 
 lock: setup  ## renew requirements.lock
 	tools/lock.sh

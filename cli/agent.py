@@ -74,7 +74,8 @@ def command(
 ) -> int:
     """Apply this node's plan to its kernel, and attach pods.
 
-    Needs CAP_NET_ADMIN, and CAP_SYS_ADMIN to enter pods. Ending it changes nothing in the kernel: what is in force stays in force.
+    Needs CAP_NET_ADMIN, and CAP_SYS_ADMIN to enter pods. Ending it changes nothing in the kernel:
+    what is in force stays in force.
     """
     from agent.run import EXIT_STOPPED, Settings, run
     from cli.log_lines import LogLines
