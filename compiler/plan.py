@@ -53,11 +53,12 @@ class NetworkPlan:
     zone: int
     """Conntrack zone: the smallest network number of its routing domain."""
     egress: Egress
+    """NONE where carried: only its own pods leave the cluster from here."""
     subnets: tuple[Prefix, ...]
     blocks: tuple[Block, ...]
     """Every block of the network, this node's own among them, by node then prefix."""
     peers: tuple[NetworkNumber, ...]
-    """Networks that it may talk to and that this plan holds, itself not among them."""
+    """Networks that it may talk to, itself not among them; where carried, those present here."""
     infrastructure: tuple[Access, ...]
     """Empty where carried: only its own pods ask for infrastructure."""
 
@@ -151,7 +152,10 @@ class NodePlan:
     networks: tuple[NetworkPlan, ...]
     """By number."""
     services: tuple[ServicePlan, ...]
-    """Those that some network present here may use, by name, port and family; backends likewise."""
+    """Those that some network present here may use, by name, port and family; backends likewise.
+
+    On every node, too, mixed ones with their backends in the default network, for its clients.
+    """
     isolated: tuple[IsolatedService, ...]
     """Every Service of the cluster with backends in networks, by name."""
     pods: tuple[PodBinding, ...]
