@@ -10,7 +10,7 @@ from compiler.catalogue import found
 from compiler.elements import Element
 from compiler.problem import Origin, Problem
 from compiler.wording import cut, listed, meant
-from compiler.yaml_text import Document, Json
+from compiler.yaml_text import Document, Json, Path
 
 _OURS = schemas.kinds(schemas.ATOLL_GROUP)
 _VERSIONS = {schemas.ATOLL_GROUP: (schemas.ATOLL_VERSION,), schemas.CONTRAIL_GROUP: schemas.CONTRAIL_VERSIONS}
@@ -32,16 +32,23 @@ class Kind:
 
 def objects_of(document: Document) -> Iterator[Element]:
     """The document's object, or each object of a `List` as `kubectl get -o yaml` writes it."""
-    value = document.value
-    if not isinstance(value, dict):
-        return
-    items = value.get("items")
-    if value.get("apiVersion") == "v1" and value.get("kind") == "List" and isinstance(items, list):
+    if isinstance(document.value, dict):
+        yield from _objects(document, (), document.value)
+
+
+def _objects(document: Document, at: Path, value: Json) -> Iterator[Element]:
+    """Lists may hold lists, as kubectl has it; how deeply, the reader has limited."""
+    items = value.get("items") if isinstance(value, dict) else None
+    if (
+        isinstance(value, dict)
+        and value.get("apiVersion") == "v1"
+        and value.get("kind") == "List"
+        and isinstance(items, list)
+    ):
         for index, item in enumerate(items):
-            at = ("items", index)
-            yield Element(document=document, at=at, value=item, root=at)
+            yield from _objects(document, (*at, "items", index), item)
     else:
-        yield Element(document=document, at=(), value=value)
+        yield Element(document=document, at=at, value=value, root=at)
 
 
 def kind_of(element: Element) -> Kind | Problem | None:

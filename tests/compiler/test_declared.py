@@ -223,6 +223,16 @@ def test_a_list_as_kubectl_prints_it_declares_its_items() -> None:
     assert red.origin == Origin(path="list.yaml", line=4, column=3)
 
 
+def test_a_list_within_a_list_declares_its_items_too() -> None:
+    text = (
+        "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: List\n  items:\n"
+        "  - apiVersion: atoll.dev/v1alpha1\n    kind: VirtualNetwork\n"
+        "    metadata: {name: red, namespace: team-a}\n    spec: {subnets: [10.1.0.0/24]}\n"
+    )
+    (red,) = accepted({"list.yaml": text}).networks
+    assert red.origin == Origin(path="list.yaml", line=7, column=5)
+
+
 def test_fields_of_a_list_item_are_named_from_the_item() -> None:
     text = (
         "apiVersion: v1\nkind: List\nitems:\n- apiVersion: atoll.dev/v1alpha1\n  kind: "
