@@ -207,6 +207,8 @@ def _type_of(value: Json) -> str:
 
 
 def _wrong_choice(broken: _Broken) -> Iterator[_Finding]:
+    if broken.schema.get("type") == "string" and not isinstance(broken.value, str):
+        return  # its type is wrong, and that is said
     choices = broken.rule if broken.keyword == "enum" else [broken.rule]
     at = broken.at
     close = meant(str(broken.value), [str(choice) for choice in choices])

@@ -50,6 +50,11 @@ from tests.compiler.repository import CLUSTER, accepted, network, problems, rout
             "be `none` or `snat`. Use one of the values listed.",
         ),
         (
+            "subnets: [10.1.0.0/24], egress: ",
+            "4:32: error ATL207: VirtualNetwork team-a/red: `spec.egress` is empty, and must be text. "
+            "Give it a value, or remove the key.",
+        ),
+        (
             "subnets: []",
             "4:17: error ATL209: VirtualNetwork team-a/red: `spec.subnets` is empty, and needs at"
             " least 1. Choose a value within the bounds.",
