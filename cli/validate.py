@@ -94,7 +94,8 @@ def read_cluster(path: Path) -> tuple[Inventory, tuple[Problem, ...]]:
         raise Failure(sentence(unreadable(path, error))) from None
     reading = judged(text, str(path))
     if reading.inventory is None:
-        raise Failure(sentence(reading.problems[0]))
+        # What is wrong with the whole comes last, after what is wrong with single objects.
+        raise Failure(sentence(reading.problems[-1]))
     return reading.inventory, reading.problems
 
 

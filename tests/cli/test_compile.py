@@ -183,8 +183,9 @@ def test_a_plain_directory_is_compiled_too(desk: Desk) -> None:
         (b"", "inventory.json: "),
         (b'{"kind": "List", "apiVersion": "v1", "items": []}', "it holds no object"),
         (inventory_json({}, nodes=0), "it holds no node, so it cannot be of a cluster"),
+        (b"error: no such resource", "inventory.json: it holds no node, so it cannot be of a cluster"),
     ],
-    ids=["missing", "empty", "no objects", "no nodes"],
+    ids=["missing", "empty", "no objects", "no nodes", "no inventory"],
 )
 def test_an_inventory_of_no_use_is_said_in_one_line(
     desk: Desk, inventory: bytes | None, message: str
