@@ -54,8 +54,8 @@ class _Stale:
 
     changed: frozenset[NetworkNumber]
     """The networks that differ."""
-    presence: set[NodeName]
-    """Nodes where others are present than before."""
+    presence: Mapping[NodeName, frozenset[NetworkNumber]]
+    """The networks that are newly present on a node, or no longer."""
     networks: set[NodeName]
     services: set[NodeName]
     pods: set[NodeName]
@@ -138,18 +138,18 @@ def _present(
     after: Outlook,
     networks: Mapping[NetworkNumber, WholeNetwork],
     resettled: Resettled,
-) -> tuple[Mapping[NodeName, frozenset[NetworkNumber]], set[NodeName]]:
-    """The networks with pods on each node, and the nodes where these differ."""
+) -> tuple[Mapping[NodeName, frozenset[NetworkNumber]], Mapping[NodeName, frozenset[NetworkNumber]]]:
+    """The networks with pods on each node, and on each new or different node the difference."""
     settlement = after.basis.settlement
-    present, changed = dict(previous.present), set()
+    present, changed = dict(previous.present), {}
     for node in resettled.nodes | resettled.remotes:
         names = settlement.placement.by_node.get(node, ()) if node in settlement.remotes else ()
         numbers = frozenset(settlement.numbers[name] for name in names)
         if node not in settlement.remotes:
             present.pop(node, None)
         elif node not in present or present[node] != numbers:
+            changed[node] = present.get(node, frozenset()) ^ numbers
             present[node] = numbers
-            changed.add(node)
     return present, changed
 
 
@@ -159,7 +159,7 @@ def _stale(
     before: Outlook,
     after: Outlook,
     changed: frozenset[NetworkNumber],
-    arrived: set[NodeName],
+    arrived: Mapping[NodeName, frozenset[NetworkNumber]],
     changes: tuple[Resettled, Reoffered],
 ) -> _Stale:
     resettled, reoffered = changes
@@ -285,13 +285,20 @@ class _Maker:
     ) -> tuple[tuple[NetworkPlan, ...], tuple[RemoteNode, ...]]:
         if old is not None and not remade:
             return old.networks, old.remotes
-        kept: dict[NetworkNumber, NetworkPlan] = {}
-        if old is not None and old.name not in self._stale.presence:
-            changed = self._stale.changed
-            kept = {network.number: network for network in old.networks if network.number not in changed}
+        kept = self._kept(old) if old is not None else {}
         networks = self._planner.plans(viewpoint.clients, viewpoint.visible, kept)
         nodes = self._planner.nodes(viewpoint.visible)
         return networks, remotes_in(nodes, viewpoint.node, self._remotes)
+
+    def _kept(self, old: NodePlan) -> Mapping[NetworkNumber, NetworkPlan]:
+        """What neither a changed network nor a change of presence can concern."""
+        moved = self._stale.presence.get(old.name, frozenset())
+        touched, networks = self._stale.changed | moved, self._fleet.networks
+        return {
+            plan.number: plan
+            for plan in old.networks
+            if plan.number not in touched and networks[plan.number].peers.isdisjoint(moved)
+        }
 
     def _services(self, viewpoint: Viewpoint) -> tuple[ServicePlan, ...]:
         return services_seen(self._outlook.offerings.services, self._outlook.offerings.users, viewpoint)

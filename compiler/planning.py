@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import compress
+from typing import Final
 
 from compiler.model import ClusterConfig, Egress, Prefix
 from compiler.names import DEFAULT_NETWORK, NetworkNumber, NodeNumber, ObjectName
@@ -89,8 +91,11 @@ def remote_table(remotes: Collection[RemoteNode]) -> tuple[RemoteNode | None, ..
 
 def remotes_in(nodes: int, own: NodeNumber, table: Iterable[RemoteNode | None]) -> tuple[RemoteNode, ...]:
     """The members of a bit set of node numbers, by number, without the node itself."""
-    bits = bin(nodes & ~(1 << own))[:1:-1]  # the lowest number first
-    return tuple(remote for bit, remote in zip(bits, table, strict=False) if bit == "1" and remote)
+    digits = bin(nodes & ~(1 << own))[:1:-1]  # the lowest number first
+    return tuple(filter(None, compress(table, digits.encode().translate(_DIGITS))))
+
+
+_DIGITS: Final = bytes.maketrans(b"01", b"\0\1")
 
 
 def bindings_of(
