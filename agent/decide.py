@@ -32,7 +32,6 @@ KERNEL_LOCAL_PRIORITY: Final = 0
 LONGEST_ALT_NAME: Final = 127
 """ALTIFNAMSIZ less the final zero; a longer name is left out, it is only for the eyes."""
 _KIND_ORDER: Final = (
-    LinkKind.REFUSAL,
     LinkKind.VRF,
     LinkKind.VXLAN,
     LinkKind.HOST_LINK,
@@ -178,8 +177,6 @@ def _ends(link: Link) -> tuple[str, ...]:
 
 
 def _lingers(link: Link, lingering: frozenset[NetworkNumber]) -> bool:
-    if link.kind is LinkKind.REFUSAL:
-        return bool(lingering)
     return any(
         link.name in (names.vrf_name(n), names.vxlan_name(n), names.host_link_name(n))
         or link.master == names.vrf_name(n)

@@ -90,8 +90,6 @@ def create_link(link: Link) -> Request:
 
 def _link_info(link: Link) -> Attributes:
     match link.kind:
-        case LinkKind.REFUSAL:
-            return _info("dummy", [])
         case LinkKind.VRF:
             return _info("vrf", [("IFLA_VRF_TABLE", link.table)])
         case LinkKind.VXLAN:
@@ -113,8 +111,7 @@ def _link_info(link: Link) -> Attributes:
 
 
 def _info(kind: str, data: Attributes) -> Attributes:
-    """A kind without data of its own has no attribute for it."""
-    return [("IFLA_INFO_KIND", kind), *([("IFLA_INFO_DATA", {"attrs": data})] if data else [])]
+    return [("IFLA_INFO_KIND", kind), ("IFLA_INFO_DATA", {"attrs": data})]
 
 
 def _peer_attributes(link: Link) -> Attributes:

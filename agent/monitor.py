@@ -14,7 +14,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from compiler.device_names import REFUSAL_LINK, ROUTE_PROTOCOL
+from compiler.device_names import ROUTE_PROTOCOL
 from compiler.ruleset import TABLE
 
 _NETLINK_ROUTE: Final = 0
@@ -38,7 +38,7 @@ _NFPROTO_INET: Final = 1
 
 _HEADER: Final = struct.Struct("=IHHII")
 _ATTRIBUTE: Final = struct.Struct("=HH")
-_OUR_LINK: Final = re.compile(rb"(vn|vx|ah|hh)[1-9][0-9]{0,4}|at[0-9a-f]{12}|" + REFUSAL_LINK.encode())
+_OUR_LINK: Final = re.compile(rb"(vn|vx|ah|hh)[1-9][0-9]{0,4}|at[0-9a-f]{12}")
 _OUR_TABLE: Final = TABLE.split()[1].encode()
 
 

@@ -89,8 +89,6 @@ def observe(netlink: Rtnetlink) -> Observation:
 
 
 def is_ours(device: Device) -> bool:
-    if device.name == names.REFUSAL_LINK:
-        return device.kind == "dummy"
     matched = _NAME.fullmatch(device.name)
     prefix = device.name[:2]
     if matched is None or device.kind != _KINDS[prefix]:
@@ -156,9 +154,6 @@ def _links(devices: Mapping[int, Device], ours: Mapping[int, str]) -> Iterator[L
         above = devices.get(device.master or 0)
         master = above.name if above else None
         peer = devices.get(device.other_end or 0)
-        if device.name == names.REFUSAL_LINK:
-            yield _link(device, LinkKind.REFUSAL, master)
-            continue
         match device.name[:2]:
             case "vn":
                 alt_name = device.alt_names[0] if device.alt_names else None

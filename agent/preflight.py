@@ -130,9 +130,7 @@ def _link_probes() -> tuple[tuple[str, str, Link], ...]:
         peer_group=names.OUTSIDE_GROUP,
     )
     overlay = {"vni": 1_000_007, "local": ip_address("192.0.2.1"), "port": 14789}
-    refusal = link(names.REFUSAL_LINK, LinkKind.REFUSAL)
     return (
-        ("dummy devices", "dummy", refusal),
         ("VRF", "vrf", link(names.vrf_name(_SCRATCH), LinkKind.VRF, table=1_000_007)),
         ("VXLAN", "vxlan", link(names.vxlan_name(_SCRATCH), LinkKind.VXLAN, **overlay)),
         ("veth", "veth", host_link),

@@ -22,6 +22,7 @@ MAX_CHOICES: Final = 1024
 CHOICES: Final = (*range(1, EXACT_CHOICES + 1), 32, 64, 128, 256, 512, MAX_CHOICES)
 
 NETWORK: Final = f"{FIRST_GROUP}-{LAST_GROUP}"
+OURS: Final = f"{FIRST_GROUP}-{OUTSIDE_GROUP}"
 HOST_LINK: Final = f"{HOST_LINK_GROUP + FIRST_GROUP}-{HOST_LINK_GROUP + LAST_GROUP}"
 _SERVICE: Final = "meta l4proto . th dport"
 
@@ -60,22 +61,48 @@ def _pick_text(choices: int) -> str:
 
 
 _PREROUTING: Final = f"""\
-	# A network's packets are tracked in its domain's zone; a pod's source must be its own.
+	# Which Services a pod may ask. The rest stays untracked: then nobody translates it, kube-proxy
+	# neither, and the forward chain refuses it. A reset from here would be routed outside the VRF.
+	chain admit {{{{
+		type filter hook prerouting priority raw - 10; policy accept;
+		iifgroup {NETWORK} meta iifkind != "vrf" goto services_of_network
+	}}}}
+	chain services_of_network {{{{
+		iifgroup . ip daddr . {_SERVICE} vmap @vips4
+		iifgroup . ip6 daddr . {_SERVICE} vmap @vips6
+		iifgroup . ip daddr . {_SERVICE} @infrastructure4 accept
+		iifgroup . ip6 daddr . {_SERVICE} @infrastructure6 accept
+		ip daddr @service_ranges4 notrack accept
+		ip6 daddr @service_ranges6 notrack accept
+		fib daddr type local notrack accept
+		ip daddr vmap @isolated4
+		ip6 daddr vmap @isolated6
+	}}}}
+
+	# A pod's source must be its own; a network's packets are tracked in its domain's zone. Setting
+	# the zone of an untracked packet would have it tracked (nft_ct_set_zone_eval).
 	chain classify {{{{
 		type filter hook prerouting priority raw; policy accept;
-		{{vxlan}} notrack
-		ct zone set iifgroup map @zones
+		iifgroup != {OURS} {{vxlan}} goto overlay
 		iifgroup {NETWORK} meta iifkind != "vrf" fib saddr . iif oif missing counter drop
+		ct state untracked accept
+		ct zone set iifgroup map @zones
+	}}}}
+	# Taken from where its sender is, or a pod of the default network could forge a node's packets.
+	chain overlay {{{{
+		fib saddr . iif oif missing counter drop
+		notrack
 	}}}}
 	chain classify_own {{{{
 		type filter hook output priority raw; policy accept;
 		{{vxlan}} notrack
 	}}}}
 
-	# Who may ask which Service. A filter chain, because all nat chains run together at the nat hook.
+	# Services of networks as everyone else meets them. Filter chains, because all nat chains run
+	# together at the nat hook.
 	chain services {{{{
 		type filter hook prerouting priority dstnat - 10; policy accept;
-		iifgroup {NETWORK} meta iifkind != "vrf" goto services_of_network
+		iifgroup {NETWORK} accept
 		ip daddr vmap @isolated4
 		ip6 daddr vmap @isolated6
 		fib daddr type local {_SERVICE} @isolated_ports goto refuse
@@ -86,13 +113,9 @@ _PREROUTING: Final = f"""\
 		ip6 daddr vmap @isolated6
 		fib daddr type local {_SERVICE} @isolated_ports goto refuse
 	}}}}
-	chain services_of_network {{{{
-		iifgroup . ip daddr . {_SERVICE} vmap @vips4
-		iifgroup . ip6 daddr . {_SERVICE} vmap @vips6
-		ip daddr @service_ranges4 goto refuse
-		ip6 daddr @service_ranges6 goto refuse
-		ip daddr vmap @isolated4
-		ip6 daddr vmap @isolated6
+	chain turn_away {{{{
+		iifgroup {NETWORK} notrack accept
+		goto refuse
 	}}}}
 	# A reset for TCP, because the kernel rations ICMP errors (icmp_ratelimit): one second each.
 	chain refuse {{{{
@@ -101,6 +124,7 @@ _PREROUTING: Final = f"""\
 	}}}}
 	# Only a packet that came in has a group: the node's own ones go on to kube-proxy.
 	chain mixed {{{{
+		iifgroup {NETWORK} notrack accept
 		iifgroup . ip daddr . {_SERVICE} vmap @vips4
 		iifgroup . ip6 daddr . {_SERVICE} vmap @vips6
 		iifgroup >= 0 goto refuse
@@ -128,10 +152,12 @@ _INPUT_AND_FORWARD: Final = f"""
 	# Networks that may talk do so without state: taking a pair out cuts its connections at once.
 	chain forward {{{{
 		type filter hook forward priority filter; policy accept;
+		oifgroup {NETWORK} meta oifkind "vrf" goto refuse
 		iifgroup . oifgroup @peers accept
 		iifgroup {NETWORK} goto leaving
 		oifgroup {NETWORK} goto refuse
-		oifgroup {OUTSIDE_GROUP} ct direction original goto refuse
+		oifgroup {OUTSIDE_GROUP} ct direction reply accept
+		oifgroup {OUTSIDE_GROUP} goto refuse
 		{{vxlan}} ip daddr @underlay4 counter drop
 		{{vxlan}} ip6 daddr @underlay6 counter drop
 	}}}}
@@ -140,6 +166,8 @@ _INPUT_AND_FORWARD: Final = f"""
 		goto refuse
 	}}}}
 	chain to_host {{{{
+		ct state untracked goto refuse
+		ct state invalid counter drop
 		ct state established ct direction reply accept
 		ct state related meta l4proto icmp accept
 		ct state related meta l4proto icmpv6 accept

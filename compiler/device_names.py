@@ -19,12 +19,6 @@ HOST_LINK_GROUP: Final = 65536
 OUTSIDE_GROUP: Final = 2 * 65536
 """The group of every `hh<N>`, the host links' ends outside the VRFs."""
 
-REFUSAL_LINK: Final = "atoll0"
-"""One on each node. A packet for it is refused at once by the ruleset and lost without it, where an
-unreachable route would answer with rationed ICMP errors (net.ipv4.route.error_cost)."""
-REFUSAL_GROUP: Final = OUTSIDE_GROUP + 1
-REFUSAL_MAC: Final = "0a:45:00:00:00:01"
-
 ROUTE_PROTOCOL: Final = 65
 """Marks routes and rules as ours (rtnetlink's `proto`; the registry leaves 65 to 185 unassigned)."""
 VRF_MTU: Final = 65575

@@ -63,9 +63,8 @@ def union(pieces: Iterable[Layout]) -> Layout:
 def base_layout(plan: NodePlan) -> Layout:
     """The layout of a node without pods."""
     view = _View(plan)
-    refusal = {_refusal(plan)} if plan.networks else set()
     return Layout(
-        links=frozenset(link for n in plan.networks for link in _links(view, n)) | refusal,
+        links=frozenset(link for n in plan.networks for link in _links(view, n)),
         addresses=frozenset(a for n in view.present for a in _host_link_addresses(view, n)),
         routes=frozenset(route for n in plan.networks for route in _routes(view, n)),
         neighbours=frozenset(entry for n in plan.networks for entry in _neighbours(view, n)),
@@ -189,18 +188,13 @@ def _links(view: _View, network: NetworkPlan) -> Iterator[Link]:
         )
 
 
-def _refusal(plan: NodePlan) -> Link:
-    return Link(
-        name=names.REFUSAL_LINK,
-        kind=LinkKind.REFUSAL,
-        group=names.REFUSAL_GROUP,
-        mac=names.REFUSAL_MAC,
-        mtu=plan.datapath.mtu,
-    )
+def _refusing(network: NetworkPlan, table: int, prefix: Prefix) -> Route:
+    """To the VRF itself: the ruleset refuses it at once, and without a ruleset it is lost.
 
-
-def _refusing(table: int, prefix: Prefix) -> Route:
-    return Route(table=table, prefix=prefix, link=names.REFUSAL_LINK, metric=VRF_DEFAULT_METRIC)
+    An unreachable route would answer with rationed ICMP errors (net.ipv4.route.error_cost). By another
+    device the reset would be routed outside the VRF (nf_send_reset asks the refused packet's device).
+    """
+    return Route(table=table, prefix=prefix, link=names.vrf_name(network.number), metric=VRF_DEFAULT_METRIC)
 
 
 def _host_link_addresses(view: _View, network: NetworkPlan) -> Iterator[LinkAddress]:
@@ -222,7 +216,7 @@ def _host_link_addresses(view: _View, network: NetworkPlan) -> Iterator[LinkAddr
 def _routes(view: _View, network: NetworkPlan) -> Iterator[Route]:
     table, number = view.table(network.number), network.number
     for everything in (DEFAULT_V4, DEFAULT_V6):
-        yield _refusing(table, everything)
+        yield _refusing(network, table, everything)
     for block in view.remote_blocks(network):
         yield Route(
             table=table,
@@ -249,7 +243,7 @@ def _host_link_routes(view: _View, network: NetworkPlan) -> Iterator[Route]:
             yield Route(table=table, prefix=everything, link=link, via=via)
         for reached in view.reached(network):  # an address nobody has must not leave the cluster
             for subnet in reached.subnets:
-                yield _refusing(table, subnet)
+                yield _refusing(network, table, subnet)
 
 
 def _neighbours(view: _View, network: NetworkPlan) -> Iterator[Neighbour]:

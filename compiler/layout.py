@@ -17,8 +17,6 @@ from compiler.names import NetworkNumber
 class LinkKind(StrEnum):
     VRF = "vrf"
     VXLAN = "vxlan"
-    REFUSAL = "refusal"
-    """A dummy: where a VRF sends what has no other route, to be refused in the forward hook."""
     HOST_LINK = "host link"
     """A veth pair; `name` is the end inside the VRF, `peer` the end outside."""
     POD_PORT = "pod port"

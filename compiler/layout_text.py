@@ -21,7 +21,7 @@ from compiler.layout import (
 )
 from compiler.model import Address, Prefix
 
-_KIND_ORDER: Final = (LinkKind.REFUSAL, LinkKind.VRF, LinkKind.VXLAN, LinkKind.HOST_LINK, LinkKind.POD_PORT)
+_KIND_ORDER: Final = (LinkKind.VRF, LinkKind.VXLAN, LinkKind.HOST_LINK, LinkKind.POD_PORT)
 
 
 def layout_text(layout: Layout) -> str:
@@ -47,8 +47,6 @@ def _titled(title: str, section: Iterable[str]) -> list[str]:
 def _link_lines(layout: Layout) -> Iterator[str]:
     for link in sorted(layout.links, key=lambda link: (_KIND_ORDER.index(link.kind), _natural(link.name))):
         match link.kind:
-            case LinkKind.REFUSAL:
-                yield f"ip link add {link.name} type dummy"
             case LinkKind.VRF:
                 yield f"ip link add {link.name} type vrf table {link.table}"
                 if link.alt_name:

@@ -51,7 +51,6 @@ def test_everything_comes_in_an_order_that_a_kernel_accepts() -> None:
         "put rule -6 pref 61 iif lo lookup 1000000",
         "remove rule -4 pref 0 lookup 255",
         "remove rule -6 pref 0 lookup 255",
-        "create refusal atoll0 group 131073",
         "create vrf vn3 group 3 (team-b.green) table 1000003",
         "create vxlan vx3 group 3 vni 1000003 local 192.168.0.1 master vn3",
         "create host link ah3 group 65539 peer hh3 master vn3",
@@ -61,9 +60,9 @@ def test_everything_comes_in_an_order_that_a_kernel_accepts() -> None:
         "put neighbour 100.64.0.7 lladdr 0a:42:00:00:00:03 dev hh3",
         "put neighbour fe80::2 lladdr 0a:41:00:02:00:03 dev vx3",
         "put fdb 0a:41:00:02:00:03 dst 192.168.0.2 dev vx3",
-        "put route 0.0.0.0/0 dev atoll0 table 1000003 metric 4278198272",
+        "put route 0.0.0.0/0 dev vn3 table 1000003 metric 4278198272",
         "put route 10.1.0.0/28 via fe80::2 dev vx3 table 1000003",
-        "put route ::/0 dev atoll0 table 1000003 metric 4278198272",
+        "put route ::/0 dev vn3 table 1000003 metric 4278198272",
     ]
 
 
@@ -71,8 +70,6 @@ def test_a_network_goes_in_one_message_for_its_group_and_one_for_its_host_link()
     assert _decided(base_layout(node_plan(RED)), base_layout(node_plan(RED, GREEN))) == [
         "remove links of group 3",
         "remove link ah3",
-        "remove route 0.0.0.0/0 dev atoll0 table 1000003 metric 4278198272",
-        "remove route ::/0 dev atoll0 table 1000003 metric 4278198272",
     ]
 
 

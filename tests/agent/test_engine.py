@@ -83,7 +83,7 @@ def test_openings_go_before_links_change_and_come_after(tmp_path: Path) -> None:
     blue = replace(BLUE, peers=(), presence=Presence.PRESENT)
     node.apply(node_plan(blue, GREEN))
     tightened, loosened = nft.seen
-    assert tightened == ({"atoll0", "vn1", "vx1", "ah1"}, set())
+    assert tightened == ({"vn1", "vx1", "ah1"}, set())
     assert loosened[1] == {"2 . 2", "3 . 3"}
 
 

@@ -22,9 +22,6 @@ def test_each_network_has_a_vrf_and_a_vxlan_in_its_group() -> None:
     text = layout_text(base_layout(node_plan(BLUE)))
     assert text.startswith(
         "# links\n"
-        "ip link add atoll0 type dummy\n"
-        "ip link set atoll0 addrgenmode none\n"
-        "ip link set atoll0 group 131073 address 0a:45:00:00:00:01 mtu 1500 up\n"
         "ip link add vn2 type vrf table 1000002\n"
         "ip link property add dev vn2 altname team-a.blue\n"
         "ip link set vn2 addrgenmode none\n"
@@ -69,9 +66,9 @@ def test_a_carried_network_routes_to_its_own_blocks_for_the_reverse_path_check()
 
 
 def test_every_vrf_ends_its_lookups_itself() -> None:
-    assert lines(base_layout(node_plan(GREEN)), "dev atoll0", "route") == [
-        "ip -4 route add 0.0.0.0/0 dev atoll0 table 1000003 proto 65 metric 4278198272",
-        "ip -6 route add ::/0 dev atoll0 table 1000003 proto 65 metric 4278198272",
+    assert lines(base_layout(node_plan(GREEN)), "dev vn3", "route") == [
+        "ip -4 route add 0.0.0.0/0 dev vn3 table 1000003 proto 65 metric 4278198272",
+        "ip -6 route add ::/0 dev vn3 table 1000003 proto 65 metric 4278198272",
     ]
 
 
@@ -85,8 +82,8 @@ def test_egress_is_a_default_route_by_the_host_link_that_spares_the_networks_sub
     layout = base_layout(node_plan(replace(GREEN, egress=Egress.SNAT)))
     assert lines(layout, "-4 route", "table 1000003") == [
         "ip -4 route add 0.0.0.0/0 via 100.64.0.6 dev ah3 table 1000003 proto 65 onlink",
-        "ip -4 route add 0.0.0.0/0 dev atoll0 table 1000003 proto 65 metric 4278198272",
-        "ip -4 route add 10.1.0.0/16 dev atoll0 table 1000003 proto 65 metric 4278198272",
+        "ip -4 route add 0.0.0.0/0 dev vn3 table 1000003 proto 65 metric 4278198272",
+        "ip -4 route add 10.1.0.0/16 dev vn3 table 1000003 proto 65 metric 4278198272",
         "ip -4 route add 10.1.0.0/28 via inet6 fe80::2 dev vx3 table 1000003 proto 65 onlink",
     ]
 

@@ -76,7 +76,7 @@ def names(world: World, *wanted: str) -> list[LabPod]:
 def test_overlapping_networks_hold_the_same_addresses_on_different_nodes(world: World) -> None:
     red, green = (world.lab.pods[name] for name in ("team-a/red-1", "team-b/green-2"))
     assert red.addresses == green.addresses
-    assert [str(address) for address in red.addresses] == ["10.1.0.0", "fd01::"]
+    assert [str(address) for address in red.addresses] == ["10.1.0.1", "fd01::"]
 
 
 def test_pods_reach_whom_their_networks_may_talk_to_and_nobody_else(world: World, pods: list[LabPod]) -> None:

@@ -46,7 +46,7 @@ class World:
     def __init__(self, folder: Path, *, nodes: int = 2, versions: tuple[int, ...] = (4, 6)) -> None:
         self.lab = Lab(nodes=nodes, versions=versions)
         self.cluster = CLUSTER
-        self.networks = ""
+        self.declarations: Declarations
         self.allocations = Allocations()
         self.compilation: Compilation | None = None
         self.agents = {node.name: NodeAgent(node, folder) for node in self.lab.nodes}
@@ -57,7 +57,10 @@ class World:
 
     def declare(self, text: str) -> None:
         """The network declarations, all of them, as YAML."""
-        self.networks = text
+        files = {"cluster.yaml": self.cluster.encode(), "networks.yaml": text.encode()}
+        parsed = parse(files, revision="")
+        assert parsed.declarations is not None, [str(problem) for problem in parsed.problems]
+        self.declarations = parsed.declarations
 
     def pod(self, name: str, node: int, *, network: str | None = None) -> LabPod:
         """A pod that listens on its echo ports; attached by the next `settle`. Nodes count from 1."""
@@ -84,7 +87,7 @@ class World:
         return compilation
 
     def compile(self) -> Compilation:
-        compilation = compile(self.declarations(), self.inventory(), self.allocations)
+        compilation = compile(self.declarations, self.inventory(), self.allocations)
         errors = [str(problem) for problem in compilation.problems]
         assert not compilation.refused, errors
         self.allocations = compilation.allocations
@@ -100,12 +103,6 @@ class World:
         assert not problems, problems
         return inventory
 
-    def declarations(self) -> Declarations:
-        files = {"cluster.yaml": self.cluster.encode(), "networks.yaml": self.networks.encode()}
-        parsed = parse(files, revision="")
-        assert parsed.declarations is not None, [str(problem) for problem in parsed.problems]
-        return parsed.declarations
-
     def network_of(self, pod: LabPod) -> ObjectName | None:
         """By its annotation, else its namespace's; None: the default network."""
         namespace = pod.name.partition("/")[0]
@@ -117,14 +114,13 @@ class World:
 
     def answerer(self, source: LabPod, address: Address) -> LabPod | None:
         """Who must answer `source` at an address, by what was declared; None: it must be refused."""
-        declarations = self.declarations()
         namespaces = self._labels()
         mine = self.network_of(source)
         for pod in self.network_pods():
             theirs = self.network_of(pod)
             if address not in pod.addresses or mine is None or theirs is None:
                 continue
-            if may_talk(declarations, namespaces, mine, theirs):
+            if may_talk(self.declarations, namespaces, mine, theirs):
                 return pod
         return None
 
@@ -149,9 +145,23 @@ class World:
                     yield Check(
                         title=f"{source.name} -> {target.name}",
                         probe=Probe(start=source.place, address=address, protocol=protocol, port=8080),
-                        expected=Expected.REACHED if answerer else Expected.REFUSED,
+                        expected=self._expected(source, address, answerer),
                         by=answerer.name if answerer else "",
                     )
+
+    def _expected(self, source: LabPod, address: Address, answerer: LabPod | None) -> Expected:
+        """An address of an own or a peer's subnet that no pod of those has promises no answer at all."""
+        if answerer is not None:
+            return Expected.REACHED
+        mine = self.network_of(source)
+        namespaces = self._labels()
+        within = (
+            network
+            for network in self.declarations.networks
+            if any(address in subnet.prefix for subnet in network.subnets)
+        )
+        own = any(mine and may_talk(self.declarations, namespaces, mine, network.name) for network in within)
+        return Expected.UNREACHED if own else Expected.REFUSED
 
     def check(self, checks: Iterable[Check]) -> None:
         """Fails with every check that does not hold, in words."""
