@@ -29,13 +29,14 @@ def services_seen(table: ServiceTable, users: Users, viewpoint: Viewpoint) -> tu
     """By name, port and family."""
     clients, visible = viewpoint.clients, viewpoint.visible
     offers = dict(table.mixed)
-    for network in visible:
+    for network in sorted(visible):  # numbers mostly follow names, and sorting what is nearly sorted is cheap
         offers.update(table.in_network.get(network, ()))
     asked: dict[tuple[str, str], tuple[NetworkNumber, ...]] = {}
     for name, some in users.items():
-        if name in table.offers and not clients.isdisjoint(some):
+        here = tuple(sorted(client for client in clients if client in some))  # `some` may be all networks
+        if here and name in table.offers:
             offer = offers[name] = table.offers[name]
-            asked[offer.order] = tuple(sorted(clients.intersection(some)))
+            asked[offer.order] = here
     seen: list[ServicePlan] = []
     for offer in sorted(offers.values(), key=itemgetter(0)):
         if offer.networks <= visible and not offer.always_cut and offer.order not in asked:
