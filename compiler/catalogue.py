@@ -615,7 +615,8 @@ _ENTRIES: dict[str, Entry] = {
         severity=ERROR,
         explanation=(
             "The pod, service, node and host-link ranges of the ClusterConfig are disjoint: an address "
-            "must say what it belongs to."
+            "must say what it belongs to. The addresses of DNS and of the API server are those where they "
+            "listen, so none is a Service's."
         ),
         example=(
             _CLUSTER

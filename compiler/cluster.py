@@ -48,6 +48,7 @@ def cluster_of(element: Element, subject: str, problems: list[Problem]) -> Clust
     reader = _Reader(spec=element["spec"], subject=subject, problems=problems)
     config = reader.config(element.origin)
     problems += _overlaps(reader.ranges_claimed, subject)
+    problems += _unreachable(reader.addresses_claimed, config, subject)
     return Cluster(
         config=config,
         claims=(*reader.ranges_claimed, *reader.addresses_claimed),
@@ -165,6 +166,16 @@ def _overlaps(claims: Sequence[Claim], subject: str) -> Iterator[Problem]:
                     f"of {earlier.origin}"
                 )
                 yield found("ATL408", origin=later.origin, subject=subject, reason=reason)
+
+
+def _unreachable(addresses: Iterable[Claim], config: ClusterConfig, subject: str) -> Iterator[Problem]:
+    """A network reaches infrastructure at its endpoints; nobody listens at a Service's own address."""
+    for claim in addresses:
+        for prefix in config.service_ranges:
+            if overlap(claim.prefix, prefix):
+                reason = f"{claim.meaning}, {claim.prefix.network_address}, is in the service range {prefix}"
+                remedy = "Write the name of the Service that has it as `service`, in place of the address"
+                yield found("ATL408", origin=claim.origin, subject=subject, reason=reason, remedy=remedy)
 
 
 _NOWHERE = InfrastructurePlace(service=None)

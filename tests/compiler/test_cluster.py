@@ -152,6 +152,15 @@ def test_ranges_of_the_cluster_do_not_overlap() -> None:
     ]
 
 
+def test_infrastructure_is_not_given_by_the_address_of_its_service() -> None:
+    text = cluster(dns="{addresses: [10.96.0.10], ports: [{protocol: UDP, port: 53}]}")
+    assert problems({"cluster.yaml": text}) == [
+        "cluster.yaml:9:21: error ATL408: ClusterConfig cluster: an address of DNS, 10.96.0.10, is in the "
+        "service range 10.96.0.0/16. Write the name of the Service that has it as `service`, in place of the "
+        "address."
+    ]
+
+
 def test_a_default_that_the_clusters_ranges_overlap_is_named() -> None:
     text = CLUSTER.replace("[192.168.0.0/24]", "[100.64.0.0/10]")
     assert problems({"cluster.yaml": text}) == [
