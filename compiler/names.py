@@ -23,7 +23,7 @@ DEFAULT_NETWORK = NetworkNumber(0)
 MAX_NUMBER = 65534
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 
 def is_label(text: str) -> bool:
@@ -32,7 +32,7 @@ def is_label(text: str) -> bool:
 
 
 def is_subdomain(text: str) -> bool:
-    """An RFC 1123 subdomain, as Kubernetes requires of most other names."""
+    """An RFC 1123 subdomain, as Kubernetes requires of most other names: only the whole has a limit."""
     return len(text) <= 253 and _SUBDOMAIN.fullmatch(text) is not None
 
 

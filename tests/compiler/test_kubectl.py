@@ -442,6 +442,13 @@ def test_one_broken_item_is_one_warning_and_stops_no_other(broken: object, said:
         ]
 
 
+def test_names_are_as_long_as_kubernetes_lets_them_be() -> None:
+    long = "kube-controller-manager-" + "n" * 229
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": long, "namespace": "a", "uid": "1"}}
+    inventory, found = read_inventory(json.dumps(pod).encode())
+    assert (list(inventory.pods), found) == ([name(f"a/{long}")], ())
+
+
 def test_an_object_that_is_not_utf8_is_one_warning() -> None:
     text = in_json(pod("team-a/before"), pod("team-a/web"), pod("team-a/after")).replace(b"web", b"w\xffb")
     inventory, problems = read_inventory(text)
