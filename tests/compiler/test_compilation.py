@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from compiler.change import Change
 from compiler.compilation import recompile
-from compiler.names import ObjectName
 from tests.compiler.declared import declarations, name, network
 from tests.compiler.small_cluster import (
     BLUE,
@@ -107,6 +106,6 @@ def test_a_node_with_too_many_networks_is_reported() -> None:
 
 
 def test_compiled_services_say_who_uses_them() -> None:
-    listed = network("red", "10.1.0.0/24", infrastructure=(ObjectName("team-a", "plain"),))
+    listed = network("red", "10.1.0.0/24", infrastructure=(name("plain"),))
     compilation = served(declarations(listed), service("plain", 1, PLAIN_POD), pods=[PLAIN_POD])
     assert [one.infrastructure_of for one in compilation.service_plans] == [(1,)]
