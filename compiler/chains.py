@@ -79,10 +79,11 @@ _PREROUTING: Final = f"""\
 		ip6 daddr vmap @isolated6
 	}}}}
 
-	# A pod's source must be its own; a network's packets are tracked in its domain's zone. Setting
-	# the zone of an untracked packet would have it tracked (nft_ct_set_zone_eval).
+	# A pod's source must be its own; a network's packets are tracked in its domain's zone, whatever
+	# other tables exempt in `raw`. Setting the zone of an untracked packet would have it tracked
+	# (nft_ct_set_zone_eval).
 	chain classify {{{{
-		type filter hook prerouting priority raw; policy accept;
+		type filter hook prerouting priority raw - 5; policy accept;
 		iifgroup != {OURS} {{vxlan}} goto overlay
 		iifgroup {NETWORK} meta iifkind != "vrf" fib saddr . iif oif missing counter drop
 		ct state untracked accept
