@@ -1,0 +1,53 @@
+"""What the demo says: one line a step as it begins, with the seconds since the start, details below it.
+
+Nothing is ever overwritten, so that a terminal, a file and a log of CI show the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Final, TextIO
+
+from rich.text import Text
+
+from cli.console import console
+
+_ASCII: Final = str.maketrans({"✓": "Y", "–": "-", "·": ".", "│": "|", "─": "-", "≠": "#", "→": ">"})
+"""For terminals that have nothing better."""
+_INDENT: Final = " " * 10
+
+
+class Narrator:
+    def __init__(self, stream: TextIO) -> None:
+        self._console = console(stream)
+        self._started = time.monotonic()
+        self._ascii = "utf" not in (stream.encoding or "").lower()
+
+    def step(self, text: str) -> None:
+        elapsed = f"[{time.monotonic() - self._started:5.1f} s] "
+        self._print(Text.assemble("", (elapsed, "dim"), (text, "bold")))
+
+    def detail(self, *lines: str, style: str = "") -> None:
+        for line in lines:
+            self._print(Text(f"{_INDENT}{line}".rstrip(), style=style))
+
+    def passage(self, lines: Iterable[Text | str]) -> None:
+        """Lines at the margin, an empty one before and after."""
+        for line in ("", *lines, ""):
+            self._print(Text(line) if isinstance(line, str) else line)
+
+    def complain(self, *lines: str) -> None:
+        self.detail(*(f"WRONG: {line}" for line in lines), style="bold red")
+
+    def verdict(self, checks: int, wrong: int) -> None:
+        """The last line."""
+        self._print(
+            Text(f"demo: {checks} checks, {wrong} wrong", style="bold red" if wrong else "bold green")
+        )
+
+    def _print(self, line: Text) -> None:
+        if self._ascii:
+            line = Text(line.plain.translate(_ASCII))
+        self._console.print(line)
+        self._console.file.flush()

@@ -1,0 +1,209 @@
+"""The demo's steps, one after the other. Each says what it does, does it, and counts what must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Final, TypeVar
+
+from cli.demonstration.bus import Applied
+from cli.demonstration.checks import Answer, Question, Tally, ask
+from cli.demonstration.cluster import SERVICES
+from cli.demonstration.commits import BROKEN, CHECKOUT
+from cli.demonstration.narrator import Narrator
+from cli.demonstration.scene import INTERVAL, Scene
+from cli.demonstration.survey import Survey
+from cli.demonstration.table import LEGEND, Row, changed_rows, rows_of, table_lines
+from cli.lab.traffic import Conversation, Probe
+from compiler.names import NodeName
+from compiler.reachability import Reachability, change_lines, changes
+from compiler.rendering import ruleset_of
+from compiler.ruleset import transaction
+from controller.status import ProblemRecord
+
+DECLARED: Final = {
+    ("analytics/reports", "analytics/warehouse"),
+    ("payments/ledger", "shared-services/platform"),
+    ("shared-services/platform", "shop/storefront"),
+}
+"""Who may talk by the template, in the words of its README."""
+GAINED: Final = ("payments/ledger", "shop/storefront")
+_SHOWN_COMMANDS: Final = 8
+_RECHECKED: Final = ("web-1", "pay", "bi-1")
+"""Whose questions are asked once more after the broken commit."""
+
+N = TypeVar("N", bound=str)
+
+
+class Story:
+    def __init__(self, scene: Scene, narrator: Narrator, *, width: int) -> None:
+        self._scene = scene
+        self._say = narrator
+        self._width = width
+        self.tally = Tally()
+
+    def tell(self) -> None:
+        self._begin()
+        self._attach()
+        self._look_around()
+        self._connect_networks()
+        self._break_something()
+        self._compare_foreign_state()
+
+    def _begin(self) -> None:
+        scene, say = self._scene, self._say
+        say.step(
+            "A Git repository from repo-template/; two nodes with DNS, API server and kube-proxy's tables"
+        )
+        scene.build()
+        say.step("Running: the controller on the repository, an agent in each node's network namespace")
+        self._foreign = scene.cluster.foreign_state()
+        scene.tell_inventory()
+        self._plans = scene.await_revision(scene.revision)
+        self._reachability = scene.bus.reachability()
+        pairs = {(str(n.name), str(p.name)) for n in self._reachability.networks for p in n.peers}
+        self._hold(f"declared: {DECLARED}, compiled: {pairs}", {p for p in pairs if p[0] < p[1]} == DECLARED)
+        say.step(
+            f"Both nodes applied commit {scene.revision[:7]}: {len(self._reachability.networks)} networks"
+        )
+
+    def _attach(self) -> None:
+        scene, say = self._scene, self._say
+        rulesets = scene.cluster.rulesets()
+        scene.attach_pods()
+        say.step(f"Attached {len(scene.cluster.pods)} pods by CNI requests to the agents' sockets")
+        say.detail(*self._pod_lines())
+        first, second = (scene.cluster.lab.pods[name] for name in ("shop/web-1", "analytics/bi-2"))
+        self._hold("web-1 and bi-2 have different addresses", first.addresses == second.addresses)
+        self._hold_equal("ruleset changed by attaching pods", rulesets, scene.cluster.rulesets())
+        self._hold_equal("foreign state changed by Atoll", self._foreign, scene.cluster.foreign_state())
+        scene.cluster.add_services()
+        scene.cluster.lab.start_kube_proxy()
+        self._foreign = scene.cluster.foreign_state()
+        scene.tell_inventory()
+        self._plans = scene.await_change(self._plans)
+        say.step(f"{len(SERVICES)} Services have endpoints now; kube-proxy and Atoll know them")
+
+    def _pod_lines(self) -> Iterator[str]:
+        for pod in self._scene.cluster.pods:
+            network = self._scene.cluster.network_of(pod)
+            addresses = "  ".join(str(address).ljust(11) for address in pod.addresses)
+            yield f"{pod.name:20} {network!s:25} {pod.node.name}  {addresses}"
+        yield "web-1 and bi-2, of different networks, have the same addresses; so have web-2 and bi-1"
+
+    def _look_around(self) -> None:
+        survey = Survey(self._scene.cluster, self._reachability)
+        questions = list(survey.questions())
+        self._say.step(f"Who reaches whom: {len(questions):,} exchanges of real packets")
+        self._rows = rows_of(self._ask(questions))
+        self._table(survey, self._rows)
+
+    def _table(self, survey: Survey, rows: Sequence[Row]) -> None:
+        self._say.passage([*table_lines(survey.groups, rows, width=self._width), *LEGEND])
+
+    def _connect_networks(self) -> None:
+        scene, say = self._scene, self._say
+        open_connections = self._open_connections()
+        revision = scene.commit("Shop and payments", "Connect the shop with payments", CHECKOUT)
+        say.step(f"Commit {revision[:7]}: the shop and payments let each other in, by a router on each side")
+        say.detail(*(f"+ {name}" for name in CHECKOUT))
+        former, self._plans = self._plans, scene.await_revision(revision)
+        say.step(f"Both nodes applied {revision[:7]} (the controller looks every {INTERVAL} s)")
+        before, self._reachability = self._reachability, scene.bus.reachability()
+        self._tell_changes(before, self._reachability)
+        for node, applied in self._plans.items():
+            say.detail(*self._node_lines(node, former[node], applied))
+        self._look_again()
+        for title, conversation in open_connections.items():
+            self._hold(
+                f"the open connection {title} was cut: {conversation.end}", conversation.exchanges_again()
+            )
+            say.detail(f"open all the while: {title}, {conversation.exchanged} messages each way")
+            conversation.close()
+
+    def _open_connections(self) -> dict[str, Conversation]:
+        pods, services = self._scene.cluster.lab.pods, self._scene.cluster.lab.services
+        etl, web, git = (pods[name] for name in ("analytics/etl", "shop/web-2", "shared-services/git"))
+        ways = {
+            "web-2 to git, between nodes": (web, git.addresses[0], 8080),
+            "etl to the Service bi": (etl, services["analytics/bi"].addresses[-1], 80),
+        }
+        return {
+            title: self._scene.cluster.lab.traffic.converse(
+                Probe(start=pod.place, address=address, port=port, patience=10.0)
+            )
+            for title, (pod, address, port) in ways.items()
+        }
+
+    def _tell_changes(self, before: Reachability, after: Reachability) -> None:
+        change = changes(before, after)
+        gained = [(str(pair.left), str(pair.right)) for pair in change.gained]
+        self._hold(f"gained: {gained}", gained == [GAINED] and not change.lost)
+        self._say.detail(*change_lines(change))
+
+    def _node_lines(self, node: NodeName, former: Applied, applied: Applied) -> Iterator[str]:
+        before, after = (ruleset_of(one.publication.plan) for one in (former, applied))
+        commands = transaction(before, after).splitlines()
+        yield f"{node}: {self._scene.changes_on(node)} links and routes changed; the firewall by"
+        yield from (f"    {command}" for command in islice(commands, _SHOWN_COMMANDS))
+        if len(commands) > _SHOWN_COMMANDS:
+            yield f"    ... and {len(commands) - _SHOWN_COMMANDS} more lines in the same transaction"
+
+    def _look_again(self) -> None:
+        survey = Survey(self._scene.cluster, self._reachability)
+        rows = rows_of(self._ask(survey.questions()))
+        changed = changed_rows(self._rows, rows)
+        self._say.step(
+            f"Asked everything again: {len(rows) - len(changed)} rows are as before, these changed"
+        )
+        self._table(survey, changed)
+        self._rows = rows
+
+    def _break_something(self) -> None:
+        scene, say = self._scene, self._say
+        good, plans, rulesets = scene.revision, scene.bus.plan_bytes(), scene.cluster.rulesets()
+        revision = scene.commit("Billing", "A network for invoices", BROKEN)
+        say.step(f"Commit {revision[:7]}: a broken file")
+        scene.await_refusal(revision)
+        status = scene.bus.status()
+        assert status is not None
+        applied = status.applied.revision if status.applied else ""
+        self._hold(f"{applied} is in force instead of {good}", applied == good)
+        say.step(f"status.json: seen {revision[:7]}, applied {applied[:7]}, problems:")
+        for problem in status.problems:
+            self._tell_problem(problem)
+        self._hold("the broken file has no error", any(p.path in BROKEN for p in status.problems))
+        say.detail("and the controller's log:", f"  {scene.controller.line_with('event=refused')}")
+        self._hold_equal("plan file changed", plans, scene.bus.plan_bytes())
+        self._hold_equal("ruleset changed", rulesets, scene.cluster.rulesets())
+        questions = Survey(scene.cluster, self._reachability).questions()
+        answers = self._ask([question for question in questions if question.client in _RECHECKED])
+        say.step(
+            f"Nothing changed: plans and rulesets are the same bytes, {len(answers)} exchanges as before"
+        )
+
+    def _tell_problem(self, problem: ProblemRecord) -> None:
+        place = f"{problem.path}:{problem.line}:{problem.column}"
+        self._say.detail(
+            f"  {place}: {problem.severity} {problem.code}: {problem.subject}: {problem.reason}",
+            f"    = {problem.remedy}",
+        )
+
+    def _compare_foreign_state(self) -> None:
+        self._hold_equal("foreign state changed", self._foreign, self._scene.cluster.foreign_state())
+        self._say.step(
+            "kube-proxy's and the firewall's tables, and all else that is not Atoll's: the same bytes"
+        )
+
+    def _ask(self, questions: Sequence[Question] | Iterator[Question]) -> list[Answer]:
+        answers = ask(self._scene.cluster.lab.traffic, questions)
+        self._say.complain(*self.tally.count(answers))
+        return answers
+
+    def _hold(self, otherwise: str, holds: bool) -> None:
+        self._say.complain(*self.tally.hold(otherwise, holds))
+
+    def _hold_equal(self, otherwise: str, before: Mapping[N, object], after: Mapping[N, object]) -> None:
+        """One check a node."""
+        for node in before:
+            self._hold(f"{node}: {otherwise}", before[node] == after.get(node))

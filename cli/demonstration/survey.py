@@ -1,0 +1,209 @@
+"""Every question that the demo asks, each with the answer that the declarations promise.
+
+What is promised follows from the reachability of the commit and from the table of 'who answers at an
+address'; nothing here looks at nodes, rules or routes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Final
+
+from cli.demonstration.checks import Mark, Question
+from cli.demonstration.cluster import NODE_PORT, PORT, Cluster
+from cli.lab.lab import LabNode, LabPod, LabService
+from cli.lab.traffic import Address, Probe
+from compiler.model import Egress
+from compiler.names import ObjectName
+from compiler.reachability import Reachability
+
+NODE: Final = "node"
+BY_ADDRESS: Final = "pods, by address"
+BY_SERVICE: Final = "pods, by Service"
+INFRASTRUCTURE: Final = "infrastructure"
+NODES: Final = "nodes and outside"
+FORGED: Final = "forged source"
+_PORT: Final = 8080
+
+
+def short(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Client:
+    """Who asks. `network` None: the default network, or the node itself."""
+
+    title: str
+    node: LabNode
+    pod: LabPod | None
+    network: ObjectName | None
+
+    def probe(self, address: Address, protocol: str, port: int) -> Probe:
+        start = self.pod.place if self.pod else self.node.place
+        return Probe(start=start, address=address, protocol=protocol, port=port)
+
+
+class Survey:
+    def __init__(self, cluster: Cluster, reachability: Reachability) -> None:
+        self._cluster = cluster
+        self._reach = {network.name: network for network in reachability.networks}
+        self._networks = {pod.name: cluster.network_of(pod) for pod in cluster.pods}
+        pods = (*cluster.pods, cluster.plain)
+        self._clients = tuple(
+            Client(title=short(p.name), node=p.node, pod=p, network=self._networks.get(p.name)) for p in pods
+        )
+        first = cluster.lab.nodes[0]
+        self._node = Client(title=NODE, node=first, pod=None, network=None)
+
+    @property
+    def groups(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Networks with their pods: the columns."""
+        columns: dict[str, list[str]] = {}
+        for client in self._clients:
+            columns.setdefault(client.network.name if client.network else "default", []).append(client.title)
+        return (*((network, tuple(titles)) for network, titles in columns.items()), (NODE, (NODE,)))
+
+    def questions(self) -> Iterator[Question]:
+        yield from self._pods()
+        yield from self._services()
+        yield from self._infrastructure()
+        yield from self._nodes()
+        yield from self._forgeries()
+
+    def _may_talk(self, one: ObjectName | None, other: ObjectName | None) -> bool:
+        if one is None or other is None:
+            return False
+        return one == other or any(peer.name == other for peer in self._reach[one].peers)
+
+    def _pods(self) -> Iterator[Question]:
+        for target in (*self._cluster.pods, self._cluster.plain):
+            for client in (*self._clients, self._node_of(target)):
+                if client.pod is target:
+                    continue
+                for address, protocol in product(target.addresses, ("TCP", "UDP", "ICMP")):
+                    promised, answerer = self._promise(client, target, address)
+                    yield Question(
+                        section=BY_ADDRESS,
+                        target=short(target.name),
+                        client=client.title,
+                        probe=client.probe(address, protocol, _PORT),
+                        promised=promised,
+                        answerers=frozenset({answerer}),
+                    )
+
+    def _node_of(self, pod: LabPod) -> Client:
+        """The kubelet is a process of the pod's own node."""
+        return Client(title=NODE, node=pod.node, pod=None, network=None)
+
+    def _promise(self, client: Client, target: LabPod, address: Address) -> tuple[Mark, str]:
+        if client.pod is None:
+            return Mark.REACHED, target.name
+        theirs = self._networks.get(target.name)
+        if client.network is None:
+            return Mark.SILENT, ""
+        if self._may_talk(client.network, theirs):
+            return Mark.REACHED, target.name
+        for pod in self._cluster.pods:
+            if address in pod.addresses and self._may_talk(client.network, self._networks[pod.name]):
+                return Mark.OTHER, pod.name
+        return Mark.REFUSED, ""
+
+    def _services(self) -> Iterator[Question]:
+        services = self._cluster.lab.services.values()
+        for service in (one for one in services if one.port == PORT):
+            for client in (*self._clients, self._node):
+                visible = {
+                    pod.name
+                    for pod in service.pods
+                    if self._may_talk(client.network, self._networks[pod.name])
+                }
+                promised = Mark.REACHED if visible else Mark.REFUSED
+                yield from self._at(BY_SERVICE, client, service, promised, visible)
+
+    def _infrastructure(self) -> Iterator[Question]:
+        services = self._cluster.lab.services
+        named = {"dns": services["kube-system/kube-dns"], "api": services["default/kubernetes"]}
+        for (title, service), client in product(named.items(), (*self._clients, self._node)):
+            listed = client.network is None or title in self._reach[client.network].infrastructure
+            promised = Mark.REACHED if listed else Mark.REFUSED
+            yield from self._at(INFRASTRUCTURE, client, service, promised, {title})
+
+    def _at(
+        self, section: str, client: Client, service: LabService, promised: Mark, answerers: set[str]
+    ) -> Iterator[Question]:
+        for address, protocol in product(service.addresses, service.protocols):
+            yield Question(
+                section=section,
+                target=short(service.name),
+                client=client.title,
+                probe=client.probe(address, protocol, service.port),
+                promised=promised,
+                answerers=frozenset(answerers),
+            )
+
+    def _nodes(self) -> Iterator[Question]:
+        outside = tuple(self._cluster.lab.outside.values())
+        for client in (*self._clients, self._node):
+            other = next(node for node in self._cluster.lab.nodes if node is not client.node)
+            free = client.network is None
+            leaves = free or (
+                client.network is not None and self._reach[client.network].egress is Egress.SNAT
+            )
+            if client.pod is not None:
+                yield from self._place(client, "its own node", client.node.addresses, free, client.node.name)
+            yield from self._place(client, "another node", other.addresses, free, other.name)
+            yield from self._place(client, "a node port", client.node.addresses, False, "", port=NODE_PORT)
+            yield from self._place(client, "outside", outside, leaves, "outside")
+
+    def _place(
+        self,
+        client: Client,
+        title: str,
+        addresses: tuple[Address, ...],
+        reached: bool,
+        answerer: str,
+        *,
+        port: int = _PORT,
+    ) -> Iterator[Question]:
+        for address, protocol in product(addresses, ("TCP", "UDP")):
+            yield Question(
+                section=NODES,
+                target=title,
+                client=client.title,
+                probe=client.probe(address, protocol, port),
+                promised=Mark.REACHED if reached else Mark.REFUSED,
+                answerers=frozenset({answerer}),
+            )
+
+    def _forgeries(self) -> Iterator[Question]:
+        """Each pod writes to one that it may reach, in the name of a third that may reach it, too."""
+        for client in self._clients:
+            if client.pod is None or client.network is None:
+                continue
+            target, victim = self._forgery_of(client)
+            for address in target.addresses:
+                yield Question(
+                    section=FORGED,
+                    target=FORGED,
+                    client=client.title,
+                    probe=Probe(
+                        start=client.pod.place,
+                        address=address,
+                        protocol="UDP",
+                        port=_PORT,
+                        source=victim.address(address.version),
+                    ),
+                    promised=Mark.SILENT,
+                    forged=True,
+                )
+
+    def _forgery_of(self, client: Client) -> tuple[LabPod, LabPod]:
+        within = [
+            pod
+            for pod in self._cluster.pods
+            if pod is not client.pod and self._may_talk(client.network, self._networks[pod.name])
+        ]
+        return within[0], within[1]
