@@ -17,8 +17,10 @@ class Expected(StrEnum):
     """Refusal or silence: where no answer is promised."""
 
 
-AT_ONCE = 1.5
-"""Seconds. An emulated processor under load takes some tenths for what a real one does in microseconds."""
+AT_ONCE = 5.0
+"""Seconds. An emulated processor that other work shares takes that for what a real one does at once."""
+PATIENCE = {Expected.REACHED: 10.0, Expected.REFUSED: 10.0, Expected.UNREACHED: 2.0}
+"""Seconds to wait for an answer: long where one must come, and so is never waited out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -198,8 +198,9 @@ class Lab:
     def _namespace(self, name: str) -> Namespace:
         place = Namespace(f"{self._prefix}-{name}")
         self._places.append(place)
-        # Duplicate address detection would hold IPv6 back for the first second of every link.
-        place.sysctl(net__ipv6__conf__default__dad_transmits=0, net__ipv6__conf__default__accept_ra=0)
+        # Duplicate address detection holds IPv6 back for the first second of every link, or two.
+        quick = {f"net__ipv6__conf__{scope}__accept_dad": 0 for scope in ("all", "default")}
+        place.sysctl(**quick, net__ipv6__conf__default__accept_ra=0)
         # The kernel rations ICMP errors to one a second for each receiver; here each answer is to be seen.
         place.sysctl(net__ipv4__icmp_ratemask=0, net__ipv6__icmp__ratemask=255)
         return place

@@ -91,51 +91,48 @@ class Conversation:
         self._traffic = traffic
         self._socket = sock
         self.by = by
-        self.ended = asyncio.Event()
         self.exchanged = 0
-        self.last_answer = time.monotonic()
         self.end = ""
+        """Why it ended; "" while it goes on."""
+        self._progress = asyncio.Condition()
         self._task = asyncio.ensure_future(self._keep_talking())
 
     async def _keep_talking(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            while True:
-                await _exchange(loop, self._socket, b"still there?")
-                self.exchanged += 1
-                self.last_answer = time.monotonic()
+            while not self.end:
+                await self._exchange_once(loop)
                 await asyncio.sleep(0.02)  # the pace of the traffic, not a wait for an event
+        finally:
+            self._socket.close()
+
+    async def _exchange_once(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            await _exchange(loop, self._socket, b"still there?")
+            self.exchanged += 1
         except OSError as error:
             self.end = errno.errorcode.get(error.errno or 0, str(error))
         except EOFError:
             self.end = "closed"
-        finally:
-            self._socket.close()
-            self.ended.set()
+        async with self._progress:
+            self._progress.notify_all()
 
     def exchanges_again(self, *, within: float = 5.0) -> bool:
-        """Whether one more message than so far comes back."""
-        seen = self.exchanged
-
-        async def more() -> bool:
-            deadline = time.monotonic() + within
-            while self.exchanged < seen + 2 and not self.ended.is_set() and time.monotonic() < deadline:
-                await asyncio.sleep(0.01)
-            return self.exchanged >= seen + 2
-
-        return self._traffic.run(more())
+        """Whether a message sent from now on comes back."""
+        target = self.exchanged + 2  # one may be on its way already
+        return self._traffic.run(self._awaited(lambda: self.exchanged >= target, within)) and not self.end
 
     def is_cut(self, *, within: float = 5.0) -> bool:
-        """Whether the connection ended by somebody else's doing."""
+        """Whether the connection ends, by somebody else's doing."""
+        return self._traffic.run(self._awaited(lambda: bool(self.end), within))
 
-        async def cut() -> bool:
-            try:
-                await asyncio.wait_for(self.ended.wait(), within)
-            except TimeoutError:
-                return False
-            return True
-
-        return self._traffic.run(cut())
+    async def _awaited(self, reached: Callable[[], bool], within: float) -> bool:
+        try:
+            async with asyncio.timeout(within), self._progress:
+                await self._progress.wait_for(lambda: reached() or bool(self.end))
+        except TimeoutError:
+            return False
+        return reached()
 
     def close(self) -> None:
         async def stop() -> None:

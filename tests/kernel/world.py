@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.lab.check import Check, Expected, run_checks, wrong
+from cli.lab.check import PATIENCE, Check, Expected, run_checks, wrong
 from cli.lab.lab import ECHO_PORTS, Lab, LabNode, LabPod
 from cli.lab.namespace import Namespace
 from cli.lab.objects import inventory_json
@@ -48,6 +48,8 @@ class World:
         self.cluster = CLUSTER
         self.declarations: Declarations
         self.allocations = Allocations()
+        self.foreign: dict[str, tuple[str, str]] = {}
+        """Of each node, what is not Atoll's: before the first plan, and just after it."""
         self.compilation: Compilation | None = None
         self.agents = {node.name: NodeAgent(node, folder) for node in self.lab.nodes}
 
@@ -80,9 +82,12 @@ class World:
     def apply(self) -> Compilation:
         """kube-proxy and Atoll take the cluster's state as it is now."""
         self.lab.start_kube_proxy()
+        first = {} if self.foreign else {node.name: self.lab.foreign_state(node) for node in self.nodes}
         compilation = self.compile()
         for name, plan in compilation.plans.items():
             self.agents[name].apply(plan)
+        for node in self.nodes if first else ():
+            self.foreign[node.name] = (first[node.name], self.lab.foreign_state(node))
         self.confirm()
         return compilation
 
@@ -141,12 +146,16 @@ class World:
         for source, target in product(sources, list(targets)):
             for address in target.addresses:
                 answerer = self.answerer(source, address)
-                for protocol in protocols if source is not target else ():
-                    yield Check(
-                        title=f"{source.name} -> {target.name}",
-                        probe=Probe(start=source.place, address=address, protocol=protocol, port=8080),
-                        expected=self._expected(source, address, answerer),
+                expected = self._expected(source, address, answerer)
+                if source is not target:
+                    yield from checks_to(
+                        source.place,
+                        f"{source.name} -> {target.name}",
+                        [address],
+                        port=8080,
+                        expected=expected,
                         by=answerer.name if answerer else "",
+                        protocols=protocols,
                     )
 
     def _expected(self, source: LabPod, address: Address, answerer: LabPod | None) -> Expected:
@@ -191,7 +200,9 @@ def checks_to(
     return [
         Check(
             title=title,
-            probe=Probe(start=start, address=address, protocol=protocol, port=port),
+            probe=Probe(
+                start=start, address=address, protocol=protocol, port=port, patience=PATIENCE[expected]
+            ),
             expected=expected,
             by=by,
         )
