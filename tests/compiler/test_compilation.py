@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from compiler.change import Change
-from compiler.compilation import recompile
+from compiler.compilation import compile, recompile
 from tests.compiler.declared import declarations, name, network
 from tests.compiler.small_cluster import (
     BLUE,
@@ -13,6 +13,7 @@ from tests.compiler.small_cluster import (
     MESH,
     PLAIN_POD,
     RED,
+    RED_POD,
     THREE,
     TWO,
     cluster,
@@ -109,3 +110,22 @@ def test_compiled_services_say_who_uses_them() -> None:
     listed = network("red", "10.1.0.0/24", infrastructure=(name("plain"),))
     compilation = served(declarations(listed), service("plain", 1, PLAIN_POD), pods=[PLAIN_POD])
     assert [one.infrastructure_of for one in compilation.service_plans] == [(1,)]
+
+
+def test_a_pod_whose_old_network_goes_finds_a_block_of_the_one_it_names_at_once() -> None:
+    first = compiled(TWO, cluster(pod("web", "red", 1)))
+    renamed = recompile(first, Change(pods={name("web"): pod("web", "blue", 1, "10.1.0.1")}))
+    config = replace(TWO.config, confirm_deletion_of=(RED.name,))
+    change = Change(declarations=replace(declarations(BLUE), config=config))
+    alone = recompile(renamed, change)
+    assert set(alone.allocations.networks[BLUE.name].blocks.values()) == {"node-1"}
+    assert alone == compile(change.declarations or TWO, renamed.inputs.inventory, renamed.allocations)
+
+
+def test_an_infrastructure_list_that_changes_shows_on_the_networks_nodes() -> None:
+    first = served(TWO, service("plain", 1, PLAIN_POD), pods=[RED_POD, PLAIN_POD])
+    assert plan(first, 1).services == ()
+    listed = network("red", "10.1.0.0/24", line=1, infrastructure=(name("plain"),), side="left")
+    after = recompile(first, Change(declarations=declarations(listed, BLUE)))
+    assert [one.infrastructure_of for one in plan(after, 1).services] == [(first.numbers[RED.name],)]
+    assert plan(after, 2).services == ()
