@@ -545,6 +545,17 @@ _ENTRIES: dict[str, Entry] = {
         example="# a running pod whose annotation atoll.dev/network was changed",
         remedy="Delete the pod so that it starts again, or restore what was changed",
     ),
+    "ATL317": Entry(
+        title="Pods that wait",
+        severity=WARNING,
+        explanation=(
+            "The network that a pod chooses, by its annotation or its namespace's, is not declared, does not "
+            "admit the namespace, or cannot be told. Such a pod never starts on the default network: it "
+            "waits. Pods of one namespace with one annotation are told of together."
+        ),
+        example="# three pods with the annotation atoll.dev/network: gone, and no network of that name",
+        remedy="Declare the network, let it admit the namespace, or correct the annotation",
+    ),
     # --- 4xx: addresses and overlap -------------------------------------------------------------
     "ATL401": Entry(
         title="Not an address or range",
@@ -796,6 +807,16 @@ _ENTRIES: dict[str, Entry] = {
         ),
         example="# the 65,535th node",
         remedy="Wait until earlier removals are applied everywhere",
+    ),
+    "ATL757": Entry(
+        title="Pods on nodes that the inventory does not hold",
+        severity=WARNING,
+        explanation=(
+            "Pods are bound to nodes that are not in the inventory. These nodes get no plan, and no blocks "
+            "for their pods."
+        ),
+        example="# an inventory that was taken without nodes",
+        remedy="Take the inventory again, with nodes",
     ),
     # --- 8xx: repository and inventory file -----------------------------------------------------
     "ATL801": Entry(

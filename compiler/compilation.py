@@ -19,12 +19,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from compiler.allocations import Allocations
-from compiler.capacity import crowded, filling
 from compiler.change import Change, persistent
 from compiler.collector import collector_paused
-from compiler.fleet import Fleet, Outlook, Replanned, replan
+from compiler.fleet import Fleet, Outlook, replan
 from compiler.guards import guard_deletions
-from compiler.infrastructure import infrastructure_problems
 from compiler.inputs import Delta, Inputs, everything, inputs_of, next_inputs, nothing
 from compiler.inventory import Inventory
 from compiler.model import ClusterConfig, Declarations
@@ -34,15 +32,7 @@ from compiler.plan import NodePlan, ServicePlan
 from compiler.problem import Origin, Problem, Severity, in_reading_order
 from compiler.resolve import Resolution, resolve
 from compiler.settlement import Settlement, resettle, unsettled
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Warnings:
-    """Findings that refuse nothing, kept by what they are about."""
-
-    infrastructure: tuple[Problem, ...] = ()
-    filling: Mapping[ObjectName, tuple[Problem, ...]] = field(default_factory=dict)
-    crowded: Mapping[NodeName, Problem] = field(default_factory=dict)
+from compiler.warnings import Step, Warnings, infrastructure_warnings, next_warnings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,7 +127,7 @@ def _effect(config: ClusterConfig) -> ClusterConfig:
 
 def _advance(old: Stages, inputs: Inputs, delta: Delta) -> Compilation:
     resolution, guards = _meaning(old, inputs, delta)
-    infrastructure = _infrastructure(old, inputs, delta)
+    infrastructure = infrastructure_warnings(old.warnings, old.inputs, inputs, delta)
     given = old.settlement.allotment.allocations
     problems = (*resolution.problems, *guards, *infrastructure)
     if any(problem.severity is Severity.ERROR for problem in problems):
@@ -149,6 +139,9 @@ def _advance(old: Stages, inputs: Inputs, delta: Delta) -> Compilation:
     offerings, reoffered = reoffer(old.offerings, before.basis, basis, delta, resettled)
     outlook = Outlook(basis=basis, resolution=resolution, offerings=offerings)
     fleet, replanned = replan(old.fleet, before, outlook, delta, (resettled, reoffered))
+    step = Step(
+        before=before, after=outlook, delta=delta, resettled=resettled, fleet=fleet, replanned=replanned
+    )
     stages = Stages(
         inputs=inputs,
         settlement=settlement,
@@ -156,7 +149,7 @@ def _advance(old: Stages, inputs: Inputs, delta: Delta) -> Compilation:
         guards=guards,
         offerings=offerings,
         fleet=fleet,
-        warnings=_capacity(old.warnings, infrastructure, outlook, fleet, replanned),
+        warnings=next_warnings(old.warnings, infrastructure, step),
     )
     return Compilation(
         plans=fleet.plans,
@@ -178,14 +171,6 @@ def _meaning(old: Stages, inputs: Inputs, delta: Delta) -> tuple[Resolution, tup
     return resolution, guards
 
 
-def _infrastructure(old: Stages, inputs: Inputs, delta: Delta) -> tuple[Problem, ...]:
-    """Depends on which Services there are, not on what they are."""
-    before, after = old.inputs.inventory.services, inputs.inventory.services
-    if delta.declarations or any((name in before) != (name in after) for name in delta.services):
-        return infrastructure_problems(inputs.networks.values(), inputs.declarations.config, after)
-    return old.warnings.infrastructure
-
-
 def _refusal(
     inputs: Inputs, allocations: Allocations, resolution: Resolution, problems: Iterable[Problem]
 ) -> Compilation:
@@ -199,33 +184,11 @@ def _refusal(
     )
 
 
-def _capacity(
-    old: Warnings, infrastructure: tuple[Problem, ...], outlook: Outlook, fleet: Fleet, replanned: Replanned
-) -> Warnings:
-    inputs, settlement = outlook.basis.inputs, outlook.basis.settlement
-    limits = inputs.declarations.config.limits
-    full, busy = dict(old.filling), dict(old.crowded)
-    for name in replanned.networks:
-        full.pop(name, None)
-        if name in inputs.networks:
-            entry = settlement.allotment.allocations.networks[name]
-            if problems := tuple(filling(inputs.networks[name], entry, limits)):
-                full[name] = problems
-    for node in replanned.nodes:
-        busy.pop(node, None)
-        if node in fleet.plans and (problem := crowded(fleet.plans[node], limits)):
-            busy[node] = problem
-    return Warnings(infrastructure=infrastructure, filling=full, crowded=busy)
-
-
 def _problems(stages: Stages) -> Iterator[Problem]:
-    settlement, warnings = stages.settlement, stages.warnings
+    settlement = stages.settlement
     yield from stages.resolution.problems
     yield from stages.guards
     yield from settlement.underlay.problems
     yield from settlement.placement.doubts.values()
     yield from settlement.allotment.problems
-    yield from warnings.infrastructure
-    for problems in warnings.filling.values():
-        yield from problems
-    yield from warnings.crowded.values()
+    yield from stages.warnings

@@ -1,0 +1,64 @@
+"""Pods that cannot have the network they name, told once for all that make one claim."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from heapq import nsmallest
+
+from compiler.catalogue import found
+from compiler.inventory import Pod
+from compiler.membership import Refusal
+from compiler.names import ObjectName
+from compiler.placement import Claim, Group, Placement, claim_of
+from compiler.problem import Problem
+
+NAMED = 3
+"""So many pods a message names."""
+
+
+def waiting_pods(
+    previous: Mapping[Claim, Problem],
+    before: Placement,
+    after: Placement,
+    pods: Mapping[ObjectName, Pod],
+    reseated: Collection[ObjectName],
+) -> Mapping[Claim, Problem]:
+    """By claim; looks only at claims whose pods or whose choice a change concerns."""
+    problems = dict(previous)
+    for claim in {*_regrouped(before, after), *(claim_of(pods[name]) for name in reseated if name in pods)}:
+        problems.pop(claim, None)
+        group = after.groups.get(claim)
+        if group is None or group.chosen.refusal is None:
+            continue
+        if waiting := _waiting(group, after, pods):
+            problems[claim] = _problem(claim.namespace, waiting, group.chosen.refusal)
+    return problems
+
+
+def _regrouped(before: Placement, after: Placement) -> Iterator[Claim]:
+    if before.groups is after.groups:
+        return
+    for claim in {**before.groups, **after.groups}:
+        if before.groups.get(claim) is not after.groups.get(claim):
+            yield claim
+
+
+def _waiting(group: Group, placement: Placement, pods: Mapping[ObjectName, Pod]) -> list[str]:
+    """Without those that run on another network than they name now: of these ATL316 tells."""
+    waiting = []
+    for name in group.pods:
+        node = pods[name].node
+        if node is None or placement.seats[node][name].membership.refusal is not None:
+            waiting.append(name.name)
+    return waiting
+
+
+def _problem(namespace: str, waiting: Collection[str], refusal: Refusal) -> Problem:
+    named = nsmallest(NAMED, waiting)
+    if len(waiting) == 1:
+        subject, reason = f"Pod {namespace}/{named[0]}", f"it waits: {refusal.reason}"
+    else:
+        rest = f" and {len(waiting) - NAMED} more" if len(waiting) > NAMED else ""
+        subject = f"Namespace {namespace}"
+        reason = f"{len(waiting)} pods wait ({', '.join(named)}{rest}), each for one reason: {refusal.reason}"
+    return found("ATL317", origin=None, subject=subject, reason=reason, remedy=refusal.remedy)

@@ -1,0 +1,101 @@
+"""Findings that refuse nothing, kept by what they are about: a change looks again at what it concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+
+from compiler.capacity import crowded, filling
+from compiler.fleet import Fleet, Outlook, Replanned
+from compiler.infrastructure import infrastructure_problems
+from compiler.inputs import Delta, Inputs
+from compiler.names import NodeName, ObjectName
+from compiler.placement import Claim
+from compiler.problem import Problem
+from compiler.settlement import Resettled
+from compiler.unknown_nodes import unknown_nodes
+from compiler.waiting import waiting_pods
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Warnings:
+    infrastructure: tuple[Problem, ...] = ()
+    filling: Mapping[ObjectName, tuple[Problem, ...]] = field(default_factory=dict)
+    crowded: Mapping[NodeName, Problem] = field(default_factory=dict)
+    waiting: Mapping[Claim, Problem] = field(default_factory=dict)
+    unknown_nodes: tuple[Problem, ...] = ()
+
+    def __iter__(self) -> Iterator[Problem]:
+        yield from self.infrastructure
+        yield from chain.from_iterable(self.filling.values())
+        yield from self.crowded.values()
+        yield from self.waiting.values()
+        yield from self.unknown_nodes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """From one state of all stages to the next, and what differs."""
+
+    before: Outlook
+    after: Outlook
+    delta: Delta
+    resettled: Resettled
+    fleet: Fleet
+    replanned: Replanned
+
+
+def infrastructure_warnings(
+    old: Warnings, before: Inputs, after: Inputs, delta: Delta
+) -> tuple[Problem, ...]:
+    """Depends on which Services there are, not on what they are."""
+    known, services = before.inventory.services, after.inventory.services
+    if delta.declarations or any((name in known) != (name in services) for name in delta.services):
+        return infrastructure_problems(after.networks.values(), after.declarations.config, services)
+    return old.infrastructure
+
+
+def next_warnings(old: Warnings, infrastructure: tuple[Problem, ...], step: Step) -> Warnings:
+    return Warnings(
+        infrastructure=infrastructure,
+        filling=_filling(old, step),
+        crowded=_crowded(old, step),
+        waiting=_waiting(old, step),
+        unknown_nodes=_unknown_nodes(old, step),
+    )
+
+
+def _filling(old: Warnings, step: Step) -> Mapping[ObjectName, tuple[Problem, ...]]:
+    inputs, settlement = step.after.basis.inputs, step.after.basis.settlement
+    full = dict(old.filling)
+    for name in step.replanned.networks:
+        full.pop(name, None)
+        if name in inputs.networks:
+            entry = settlement.allotment.allocations.networks[name]
+            if problems := tuple(filling(inputs.networks[name], entry, inputs.declarations.config.limits)):
+                full[name] = problems
+    return full
+
+
+def _crowded(old: Warnings, step: Step) -> Mapping[NodeName, Problem]:
+    limits, plans = step.after.basis.inputs.declarations.config.limits, step.fleet.plans
+    busy = dict(old.crowded)
+    for node in step.replanned.nodes:
+        busy.pop(node, None)
+        if node in plans and (problem := crowded(plans[node], limits)):
+            busy[node] = problem
+    return busy
+
+
+def _waiting(old: Warnings, step: Step) -> Mapping[Claim, Problem]:
+    before, after = step.before.basis.settlement.placement, step.after.basis.settlement.placement
+    pods = step.after.basis.inputs.inventory.pods
+    return waiting_pods(old.waiting, before, after, pods, step.resettled.pods)
+
+
+def _unknown_nodes(old: Warnings, step: Step) -> tuple[Problem, ...]:
+    if not step.delta.nodes and not step.resettled.nodes:
+        return old.unknown_nodes
+    basis = step.after.basis
+    return unknown_nodes(basis.settlement.placement.seats, basis.inputs.inventory.nodes.keys())
