@@ -39,10 +39,11 @@ def pick_chain(choices: int, *, client_affinity: bool) -> str:
 def chains_text(datapath: Datapath) -> str:
     """The chains of table `inet atoll`, without its sets."""
     vxlan = f"udp dport {datapath.vxlan_port}"
+    v4, v6 = datapath.host_links_v4, datapath.host_links_v6
     return (
-        _PREROUTING.format(vxlan=vxlan)
+        _PREROUTING.format(vxlan=vxlan, v4=v4, v6=v6)
         + _INPUT_AND_FORWARD.format(vxlan=vxlan)
-        + _POSTROUTING.format(v4=datapath.host_links_v4, v6=datapath.host_links_v6)
+        + _POSTROUTING.format(v4=v4, v6=v6)
         + "".join(_pick_text(choices) for choices in CHOICES)
     )
 
@@ -63,6 +64,7 @@ def _pick_text(choices: int) -> str:
 _PREROUTING: Final = f"""\
 	# Which Services a pod may ask. The rest stays untracked: then nobody translates it, kube-proxy
 	# neither, and the forward chain refuses it. A reset from here would be routed outside the VRF.
+	# At a host link's address the node awaits the answers to its probes.
 	chain admit {{{{
 		type filter hook prerouting priority raw - 10; policy accept;
 		iifgroup {NETWORK} meta iifkind != "vrf" goto services_of_network
@@ -74,7 +76,8 @@ _PREROUTING: Final = f"""\
 		iifgroup . ip6 daddr . {_SERVICE} @infrastructure6 accept
 		ip daddr @service_ranges4 notrack accept
 		ip6 daddr @service_ranges6 notrack accept
-		fib daddr type local notrack accept
+		ip daddr != {{v4}} fib daddr type local notrack accept
+		ip6 daddr != {{v6}} fib daddr type local notrack accept
 		ip daddr vmap @isolated4
 		ip6 daddr vmap @isolated6
 	}}}}
