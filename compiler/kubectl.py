@@ -16,12 +16,14 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
 from compiler.catalogue import found
+from compiler.collector import collector_paused
 from compiler.inventory import EndpointSlice, Inventory, Namespace, Node, Pod, Service
 from compiler.names import NodeName, ObjectName, is_label, is_subdomain
 from compiler.objects import KINDS, Fact, KubernetesObject, Unusable, build, decode
 from compiler.problem import Origin, Problem
 
 
+@collector_paused()
 def read_inventory(text: bytes, *, path: str = "inventory") -> tuple[Inventory, tuple[Problem, ...]]:
     """The inventory, and what of it could not be read; `path` is the file's name in problems."""
     text = text.removeprefix(b"\xef\xbb\xbf")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from compiler import contrail
 from compiler.catalogue import found
 from compiler.cluster import Cluster
+from compiler.collector import collector_paused
 from compiler.contrail import ReferencedSubnet
 from compiler.fragment import ClusterDraft, Fragment, NetworkDraft, Sighting, fragment_of
 from compiler.model import Declarations, VirtualNetwork
@@ -65,6 +66,7 @@ class Parsed:
     cache: FileCache
 
 
+@collector_paused()
 def parse(files: Mapping[str, bytes], *, revision: str, cache: FileCache | None = None) -> Parsed:
     """Read every declaration file among `files`; see `is_declaration_file` for which these are."""
     cache = cache or FileCache()

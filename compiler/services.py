@@ -8,7 +8,7 @@ while they terminate, which kube-proxy uses only when none is ready (KEP-1669).
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from compiler.inventory import Endpoint, EndpointSlice, Service, ServicePort
 from compiler.membership import Refusal
@@ -240,24 +240,3 @@ def _access(usable: Iterable[_Target]) -> tuple[Access, ...]:
 
 def access_order(access: Access) -> tuple[int, int, str, int]:
     return access.address.version, int(access.address), access.protocol, access.port
-
-
-def restrict(
-    service: ServicePlan, *, clients: Collection[NetworkNumber], visible: Collection[NetworkNumber]
-) -> ServicePlan | None:
-    """The part of a plan that matters where only `clients` ask; the same object where that is all.
-
-    `visible` are the clients and the networks they may talk to. Backends in the default network stay
-    where a client may use them. None: no backend stays.
-    """
-    users = tuple(number for number in service.infrastructure_of if number in clients)
-    backends = tuple(
-        backend
-        for backend in service.backends
-        if (users if backend.network == DEFAULT_NETWORK else backend.network in visible)
-    )
-    if not backends:
-        return None
-    if len(users) == len(service.infrastructure_of) and len(backends) == len(service.backends):
-        return service
-    return replace(service, backends=backends, infrastructure_of=users)

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import ip_address
-from itertools import permutations
-
-from hypothesis import given
-from hypothesis import strategies as st
 
 from compiler.inventory import Endpoint, EndpointSlice, Service, ServicePort
 from compiler.membership import Refusal
 from compiler.names import DEFAULT_NETWORK, NetworkNumber, NodeName, NodeNumber, ObjectName
 from compiler.plan import Access, Backend, IsolatedService, ServicePlan
-from compiler.services import CompiledService, Excluded, Surroundings, compile_service, restrict
+from compiler.services import CompiledService, Excluded, Surroundings, compile_service
 from tests.compiler.declared import name
 
 PODS: dict[ObjectName, NetworkNumber | Refusal] = {
@@ -274,67 +270,3 @@ def test_a_service_stays_isolated_while_none_of_its_backends_is_ready() -> None:
 
 def test_a_service_of_the_default_network_is_not_isolated() -> None:
     assert compiled(with_node_ports(), part(endpoint("10.244.0.5", "team-a/plain"))).isolated is None
-
-
-def three_networks() -> ServicePlan:
-    (plan,) = compiled(
-        service(),
-        part(
-            endpoint("10.244.0.5", "team-a/plain"),
-            endpoint("10.1.0.5", "team-a/red-1"),
-            endpoint("10.2.0.5", "team-a/blue-1"),
-        ),
-        users=(1, 3),
-    ).plans
-    return plan
-
-
-def restricted(clients: set[int], visible: set[int]) -> ServicePlan | None:
-    return restrict(
-        three_networks(),
-        clients={NetworkNumber(one) for one in clients},
-        visible={NetworkNumber(one) for one in visible},
-    )
-
-
-def test_restricting_keeps_visible_backends_and_default_ones_only_for_a_client_that_may_use_them() -> None:
-    for_red = restricted({1}, {1})
-    assert for_red is not None
-    assert for_red.backends == (backend(0, 1, "10.244.0.5"), backend(1, 1, "10.1.0.5"))
-    assert for_red.infrastructure_of == (NetworkNumber(1),)
-
-    for_blue = restricted({2}, {1, 2})
-    assert for_blue is not None
-    assert for_blue.backends == (backend(1, 1, "10.1.0.5"), backend(2, 1, "10.2.0.5"))
-    assert for_blue.infrastructure_of == ()
-
-
-def test_restricting_to_networks_that_see_no_backend_leaves_nothing() -> None:
-    assert restricted({2}, set()) is None
-    assert restricted(set(), {9}) is None
-
-
-def test_restricting_shares_the_plan_where_nothing_is_dropped() -> None:
-    plan = three_networks()
-    everyone = {NetworkNumber(one) for one in (1, 2, 3, 4)}
-    assert restrict(plan, clients=everyone, visible=everyone) is plan
-
-
-ENDPOINTS = st.builds(
-    endpoint,
-    st.sampled_from(("10.1.0.1", "10.1.0.2", "fd00:1::1", "192.0.2.1")),
-    st.sampled_from((None, "team-a/red-1", "team-a/blue-1", "team-a/plain", "team-a/waits", "team-a/ghost")),
-    st.sampled_from((None, "node-1", "node-2")),
-    ready=st.booleans(),
-    serving=st.booleans(),
-    terminating=st.booleans(),
-)
-
-
-@given(st.lists(st.lists(ENDPOINTS, max_size=4).map(lambda some: part(*some)), max_size=3))
-def test_the_order_of_slices_and_endpoints_never_matters(slices: list[EndpointSlice]) -> None:
-    one = service(cluster=("10.96.0.10", "fd00:96::10"))
-    expected = compiled(one, *slices)
-    for shuffled in permutations(slices):
-        turned = [part(*reversed(some.endpoints)) for some in shuffled]
-        assert compiled(one, *turned) == expected
