@@ -818,6 +818,66 @@ _ENTRIES: dict[str, Entry] = {
         example="# an inventory that was taken without nodes",
         remedy="Take the inventory again, with nodes",
     ),
+    "ATL758": Entry(
+        title="Node address outside the node ranges",
+        severity=WARNING,
+        explanation=(
+            "`nodeRanges` says where nodes are: no network may use these addresses, and a network with "
+            "`egress: snat` does not reach them. An InternalIP of a node is not there, so neither holds."
+        ),
+        example="# nodeRanges: [192.0.2.0/24], and a node at 198.51.100.7",
+        remedy="Add the range of these addresses to spec.nodeRanges",
+    ),
+    "ATL759": Entry(
+        title="Two nodes with one address",
+        severity=WARNING,
+        explanation=(
+            "Nodes reach each other by their InternalIP. What is sent to one of these nodes arrives at "
+            "another."
+        ),
+        example="# two nodes whose InternalIP is 192.0.2.1",
+        remedy="Correct the --node-ip of the kubelets, or remove the Node that is gone",
+    ),
+    "ATL760": Entry(
+        title="Node address in another range of the cluster",
+        severity=WARNING,
+        explanation=(
+            "An address of a node is in the pod, service or host-link ranges: an address must say what it "
+            "belongs to."
+        ),
+        example="# podRanges: [10.8.0.0/16], and a node at 10.8.0.1",
+        remedy="Correct the range in the ClusterConfig, or choose other host links",
+    ),
+    "ATL761": Entry(
+        title="Pod range of a node outside the pod ranges",
+        severity=WARNING,
+        explanation=(
+            "`podRanges` says which addresses are the default network's. Pods of this node would not be "
+            "known as its pods."
+        ),
+        example="# podRanges: [10.8.0.0/16], and a node whose spec.podCIDR is 10.9.1.0/24",
+        remedy="Add the cluster's whole pod range to spec.podRanges",
+    ),
+    "ATL762": Entry(
+        title="Node address inside a network",
+        severity=WARNING,
+        explanation=(
+            "Inside the network the address means one of its pods: these do not reach the node there, nor "
+            "DNS or an API server that listens there."
+        ),
+        example="# a network with subnet 198.51.100.0/24, and a node at 198.51.100.7",
+        remedy="Choose another subnet, and add the nodes' range to spec.nodeRanges of the ClusterConfig",
+    ),
+    "ATL763": Entry(
+        title="Service address outside the service ranges",
+        severity=WARNING,
+        explanation=(
+            "`serviceRanges` says which addresses are Services', so that what a network may not ask is "
+            "refused at once. At these addresses its pods wait for a time-out."
+        ),
+        example="# serviceRanges: [10.9.0.0/16], and a Service at 10.10.0.1",
+        remedy="Add the cluster's whole service range to spec.serviceRanges",
+    ),
     # --- 8xx: repository and inventory file -----------------------------------------------------
     "ATL801": Entry(
         title="Repository refused",

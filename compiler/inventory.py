@@ -18,6 +18,8 @@ class Node:
     name: NodeName
     addresses: tuple[Address, ...]
     """InternalIP addresses, then ExternalIP, in the order of the node's status."""
+    external: frozenset[Address] = frozenset()
+    """Those of them that are no InternalIP."""
     pod_ranges: tuple[Prefix, ...] = ()
 
 

@@ -230,15 +230,20 @@ def fact_from(item: KubernetesObject) -> Fact | None:
 def node_from(item: NodeObject) -> Node:
     name = _checked(item.metadata.name, "metadata.name")
     listed = item.status.addresses or ()
-    addresses = [
-        _address(one.address) for kind in ("InternalIP", "ExternalIP") for one in listed if one.type == kind
-    ]
+    internal, external = (
+        [_address(one.address) for one in listed if one.type == kind] for kind in ("InternalIP", "ExternalIP")
+    )
     ranges = item.spec.pod_cidrs or ([item.spec.pod_cidr] if item.spec.pod_cidr else [])
     try:
         pod_ranges = tuple(ip_network(text) for text in ranges)
     except ValueError as error:
         raise Unusable(f"its spec.podCIDRs are not ranges: {error}") from None
-    return Node(name=NodeName(name), addresses=_unique(addresses), pod_ranges=pod_ranges)
+    return Node(
+        name=NodeName(name),
+        addresses=_unique([*internal, *external]),
+        external=frozenset(external) - frozenset(internal),
+        pod_ranges=pod_ranges,
+    )
 
 
 def namespace_from(item: NamespaceObject) -> Namespace:

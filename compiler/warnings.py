@@ -10,6 +10,8 @@ from compiler.capacity import crowded, filling
 from compiler.fleet import Fleet, Outlook, Replanned
 from compiler.infrastructure import infrastructure_problems
 from compiler.inputs import Delta, Inputs
+from compiler.mismatch import foreign_address, foreign_services, node_mismatches, nodes_inside
+from compiler.model import Address
 from compiler.names import NodeName, ObjectName
 from compiler.placement import Claim
 from compiler.problem import Problem
@@ -25,6 +27,12 @@ class Warnings:
     crowded: Mapping[NodeName, Problem] = field(default_factory=dict)
     waiting: Mapping[Claim, Problem] = field(default_factory=dict)
     unknown_nodes: tuple[Problem, ...] = ()
+    nodes: tuple[Problem, ...] = ()
+    nodes_inside: Mapping[ObjectName, Problem] = field(default_factory=dict)
+    """By network."""
+    foreign: Mapping[ObjectName, Address] = field(default_factory=dict)
+    """Services with an address outside the service ranges."""
+    foreign_services: tuple[Problem, ...] = ()
 
     def __iter__(self) -> Iterator[Problem]:
         yield from self.infrastructure
@@ -32,6 +40,9 @@ class Warnings:
         yield from self.crowded.values()
         yield from self.waiting.values()
         yield from self.unknown_nodes
+        yield from self.nodes
+        yield from self.nodes_inside.values()
+        yield from self.foreign_services
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +56,15 @@ class Step:
     fleet: Fleet
     replanned: Replanned
 
+    @property
+    def inputs(self) -> Inputs:
+        return self.after.basis.inputs
+
+    @property
+    def moved(self) -> bool:
+        """Of the ClusterConfig only the place can differ: another effective one is compiled from nothing."""
+        return self.before.basis.inputs.declarations.config.origin != self.inputs.declarations.config.origin
+
 
 def infrastructure_warnings(
     old: Warnings, before: Inputs, after: Inputs, delta: Delta
@@ -57,17 +77,22 @@ def infrastructure_warnings(
 
 
 def next_warnings(old: Warnings, infrastructure: tuple[Problem, ...], step: Step) -> Warnings:
+    foreign = _foreign(old, step)
     return Warnings(
         infrastructure=infrastructure,
         filling=_filling(old, step),
         crowded=_crowded(old, step),
         waiting=_waiting(old, step),
         unknown_nodes=_unknown_nodes(old, step),
+        nodes=_nodes(old, step),
+        nodes_inside=_nodes_inside(old, step),
+        foreign=foreign,
+        foreign_services=_foreign_services(old, foreign, step),
     )
 
 
 def _filling(old: Warnings, step: Step) -> Mapping[ObjectName, tuple[Problem, ...]]:
-    inputs, settlement = step.after.basis.inputs, step.after.basis.settlement
+    inputs, settlement = step.inputs, step.after.basis.settlement
     full = dict(old.filling)
     for name in step.replanned.networks:
         full.pop(name, None)
@@ -79,7 +104,7 @@ def _filling(old: Warnings, step: Step) -> Mapping[ObjectName, tuple[Problem, ..
 
 
 def _crowded(old: Warnings, step: Step) -> Mapping[NodeName, Problem]:
-    limits, plans = step.after.basis.inputs.declarations.config.limits, step.fleet.plans
+    limits, plans = step.inputs.declarations.config.limits, step.fleet.plans
     busy = dict(old.crowded)
     for node in step.replanned.nodes:
         busy.pop(node, None)
@@ -90,7 +115,7 @@ def _crowded(old: Warnings, step: Step) -> Mapping[NodeName, Problem]:
 
 def _waiting(old: Warnings, step: Step) -> Mapping[Claim, Problem]:
     before, after = step.before.basis.settlement.placement, step.after.basis.settlement.placement
-    pods = step.after.basis.inputs.inventory.pods
+    pods = step.inputs.inventory.pods
     return waiting_pods(old.waiting, before, after, pods, step.resettled.pods)
 
 
@@ -99,3 +124,43 @@ def _unknown_nodes(old: Warnings, step: Step) -> tuple[Problem, ...]:
         return old.unknown_nodes
     basis = step.after.basis
     return unknown_nodes(basis.settlement.placement.seats, basis.inputs.inventory.nodes.keys())
+
+
+def _nodes(old: Warnings, step: Step) -> tuple[Problem, ...]:
+    if not step.delta.nodes and not step.moved:
+        return old.nodes
+    return node_mismatches(step.inputs.inventory.nodes, step.inputs.declarations.config)
+
+
+def _nodes_inside(old: Warnings, step: Step) -> Mapping[ObjectName, Problem]:
+    networks, nodes = step.inputs.networks, step.inputs.inventory.nodes
+    concerned = {*networks, *old.nodes_inside} if step.delta.nodes else step.delta.networks
+    if not concerned:
+        return old.nodes_inside
+    known = step.after.basis.settlement.node_addresses
+    addresses = {version: sorted(int(a) for a in known if a.version == version) for version in (4, 6)}
+    inside = dict(old.nodes_inside)
+    for name in concerned:
+        inside.pop(name, None)
+        if name in networks and (problem := nodes_inside(networks[name], addresses, nodes)):
+            inside[name] = problem
+    return inside
+
+
+def _foreign(old: Warnings, step: Step) -> Mapping[ObjectName, Address]:
+    if not step.delta.services:
+        return old.foreign
+    foreign, services = dict(old.foreign), step.inputs.inventory.services
+    for name in step.delta.services:
+        foreign.pop(name, None)
+        if name in services and (address := foreign_address(services[name], step.inputs.declarations.config)):
+            foreign[name] = address
+    return foreign
+
+
+def _foreign_services(
+    old: Warnings, foreign: Mapping[ObjectName, Address], step: Step
+) -> tuple[Problem, ...]:
+    if foreign is old.foreign and not step.moved:
+        return old.foreign_services
+    return foreign_services(foreign, step.inputs.declarations.config)

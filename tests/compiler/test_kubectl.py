@@ -229,6 +229,7 @@ EXPECTED = Inventory(
         NodeName("node-1"): Node(
             name=NodeName("node-1"),
             addresses=(ip_address("192.0.2.11"), ip_address("2001:db8::11"), ip_address("203.0.113.5")),
+            external=frozenset({ip_address("203.0.113.5")}),
             pod_ranges=(ip_network("10.244.1.0/24"), ip_network("fd00:244:0:1::/64")),
         )
     },
