@@ -36,7 +36,7 @@ def command() -> int:
     if not _TEMPLATE.is_dir():
         raise Failure(f"{_TEMPLATE}: it is missing. Run the demo from a checkout of the repository.")
     width = shutil.get_terminal_size((_WIDTH, 0)).columns
-    narrator = Narrator(sys.stdout)
+    narrator = Narrator(sys.stdout, width=width)
     with _ended_by_signals():
         scene = Scene(Path(tempfile.mkdtemp(prefix="atoll-demo-")), _TEMPLATE)
         story = Story(scene, narrator, width=width)

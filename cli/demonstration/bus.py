@@ -71,8 +71,8 @@ class Bus:
     def plan_path(self, node: NodeName) -> Path:
         return self.root / "plans" / f"{node}.json"
 
-    def plan_bytes(self) -> dict[NodeName, bytes]:
-        return {node: self.plan_path(node).read_bytes() for node in self.nodes}
+    def plan_texts(self) -> dict[NodeName, str]:
+        return {node: self.plan_path(node).read_text() for node in self.nodes}
 
     def report(self, node: NodeName) -> Report | None:
         path = self.root / "agents" / f"{node}.json"

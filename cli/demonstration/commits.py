@@ -51,6 +51,15 @@ spec:
   subnets:
     - 10.50.0.0/33
     - fd00:10:50::/64
+---
+apiVersion: atoll.dev/v1alpha1
+kind: VirtualNetwork
+metadata:
+  name: archive
+  namespace: billing
+spec:
+  subnets:
+    - fd00:10:51::/64
   egres: snat
 """
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from textwrap import wrap
 from typing import Final, TextIO
 
 from rich.text import Text
@@ -19,8 +20,9 @@ _INDENT: Final = " " * 10
 
 
 class Narrator:
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, width: int) -> None:
         self._console = console(stream)
+        self._width = width
         self._started = time.monotonic()
         self._ascii = "utf" not in (stream.encoding or "").lower()
 
@@ -29,8 +31,23 @@ class Narrator:
         self._print(Text.assemble("", (elapsed, "dim"), (text, "bold")))
 
     def detail(self, *lines: str, style: str = "") -> None:
+        """Indented; what is longer than the line goes on below, indented further."""
         for line in lines:
-            self._print(Text(f"{_INDENT}{line}".rstrip(), style=style))
+            text = line.lstrip()
+            indent = _INDENT + " " * (len(line) - len(text))
+            for piece in self._wrapped(text, indent) or [""]:
+                self._print(Text(piece, style=style))
+
+    def _wrapped(self, text: str, indent: str) -> list[str]:
+        return wrap(
+            text,
+            self._width,
+            initial_indent=indent,
+            subsequent_indent=f"{indent}    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+            replace_whitespace=False,
+        )
 
     def passage(self, lines: Iterable[Text | str]) -> None:
         """Lines at the margin, an empty one before and after."""

@@ -21,7 +21,7 @@ from cli.lab.objects import inventory_json
 from compiler.names import NodeName
 
 NODES: Final = ("node-1", "node-2")
-INTERVAL: Final = 5
+INTERVAL: Final = 10
 """Seconds between two looks of the controller at the repository."""
 _CHANGES: Final = re.compile(r"in force: (\d+) changes")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import unified_diff
 from itertools import islice
 from typing import Final, TypeVar
 
@@ -10,6 +11,7 @@ from cli.demonstration.bus import Applied
 from cli.demonstration.checks import Answer, Question, Tally, ask
 from cli.demonstration.cluster import SERVICES
 from cli.demonstration.commits import BROKEN, CHECKOUT
+from cli.demonstration.elements import element_lines
 from cli.demonstration.narrator import Narrator
 from cli.demonstration.scene import INTERVAL, Scene
 from cli.demonstration.survey import Survey
@@ -17,8 +19,6 @@ from cli.demonstration.table import LEGEND, Row, changed_rows, rows_of, table_li
 from cli.lab.traffic import Conversation, Probe
 from compiler.names import NodeName
 from compiler.reachability import Reachability, change_lines, changes
-from compiler.rendering import ruleset_of
-from compiler.ruleset import transaction
 from controller.status import ProblemRecord
 
 DECLARED: Final = {
@@ -28,7 +28,8 @@ DECLARED: Final = {
 }
 """Who may talk by the template, in the words of its README."""
 GAINED: Final = ("payments/ledger", "shop/storefront")
-_SHOWN_COMMANDS: Final = 8
+_SHOWN_ELEMENTS: Final = 5
+_SHOWN_DIFFERENCE: Final = 20
 _RECHECKED: Final = ("web-1", "pay", "bi-1")
 """Whose questions are asked once more after the broken commit."""
 
@@ -142,12 +143,12 @@ class Story:
         self._say.detail(*change_lines(change))
 
     def _node_lines(self, node: NodeName, former: Applied, applied: Applied) -> Iterator[str]:
-        before, after = (ruleset_of(one.publication.plan) for one in (former, applied))
-        commands = transaction(before, after).splitlines()
-        yield f"{node}: {self._scene.changes_on(node)} links and routes changed; the firewall by"
-        yield from (f"    {command}" for command in islice(commands, _SHOWN_COMMANDS))
-        if len(commands) > _SHOWN_COMMANDS:
-            yield f"    ... and {len(commands) - _SHOWN_COMMANDS} more lines in the same transaction"
+        elements = list(element_lines(former.publication.plan, applied.publication.plan))
+        links = self._scene.changes_on(node)
+        yield f"{node}: {links} links and routes changed, {len(elements)} elements of sets in the firewall:"
+        yield from (f"  {element}" for element in elements[:_SHOWN_ELEMENTS])
+        if len(elements) > _SHOWN_ELEMENTS:
+            yield f"  ... and {len(elements) - _SHOWN_ELEMENTS} more, all in one transaction"
 
     def _look_again(self) -> None:
         survey = Survey(self._scene.cluster, self._reachability)
@@ -161,7 +162,7 @@ class Story:
 
     def _break_something(self) -> None:
         scene, say = self._scene, self._say
-        good, plans, rulesets = scene.revision, scene.bus.plan_bytes(), scene.cluster.rulesets()
+        good, plans, rulesets = scene.revision, scene.bus.plan_texts(), scene.cluster.rulesets()
         revision = scene.commit("Billing", "A network for invoices", BROKEN)
         say.step(f"Commit {revision[:7]}: a broken file")
         scene.await_refusal(revision)
@@ -174,7 +175,7 @@ class Story:
             self._tell_problem(problem)
         self._hold("the broken file has no error", any(p.path in BROKEN for p in status.problems))
         say.detail("and the controller's log:", f"  {scene.controller.line_with('event=refused')}")
-        self._hold_equal("plan file changed", plans, scene.bus.plan_bytes())
+        self._hold_equal("plan file changed", plans, scene.bus.plan_texts())
         self._hold_equal("ruleset changed", rulesets, scene.cluster.rulesets())
         questions = Survey(scene.cluster, self._reachability).questions()
         answers = self._ask([question for question in questions if question.client in _RECHECKED])
@@ -203,7 +204,9 @@ class Story:
     def _hold(self, otherwise: str, holds: bool) -> None:
         self._say.complain(*self.tally.hold(otherwise, holds))
 
-    def _hold_equal(self, otherwise: str, before: Mapping[N, object], after: Mapping[N, object]) -> None:
+    def _hold_equal(self, otherwise: str, before: Mapping[N, str], after: Mapping[N, str]) -> None:
         """One check a node."""
         for node in before:
-            self._hold(f"{node}: {otherwise}", before[node] == after.get(node))
+            difference = unified_diff(before[node].splitlines(), after[node].splitlines(), lineterm="", n=0)
+            shown = "".join(f"\n{' ' * 10}    {line}" for line in islice(difference, 2, _SHOWN_DIFFERENCE))
+            self._hold(f"{node}: {otherwise}{shown}", before[node] == after[node])

@@ -109,7 +109,9 @@ class Survey:
         for pod in self._cluster.pods:
             if address in pod.addresses and self._may_talk(client.network, self._networks[pod.name]):
                 return Mark.OTHER, pod.name
-        return Mark.REFUSED, ""
+        # An address of nobody that it may talk to is outside; who has egress may ask there, in vain.
+        leaves = self._reach[client.network].egress is Egress.SNAT and theirs is not None
+        return (Mark.SILENT if leaves else Mark.REFUSED), ""
 
     def _services(self) -> Iterator[Question]:
         services = self._cluster.lab.services.values()
@@ -149,9 +151,7 @@ class Survey:
         for client in (*self._clients, self._node):
             other = next(node for node in self._cluster.lab.nodes if node is not client.node)
             free = client.network is None
-            leaves = free or (
-                client.network is not None and self._reach[client.network].egress is Egress.SNAT
-            )
+            leaves = client.network is None or self._reach[client.network].egress is Egress.SNAT
             if client.pod is not None:
                 yield from self._place(client, "its own node", client.node.addresses, free, client.node.name)
             yield from self._place(client, "another node", other.addresses, free, other.name)
@@ -168,7 +168,8 @@ class Survey:
         *,
         port: int = _PORT,
     ) -> Iterator[Question]:
-        for address, protocol in product(addresses, ("TCP", "UDP")):
+        # A listener with several addresses answers UDP from another one than was asked.
+        for address, protocol in product(addresses, ("TCP",) if reached else ("TCP", "UDP")):
             yield Question(
                 section=NODES,
                 target=title,
@@ -179,7 +180,7 @@ class Survey:
             )
 
     def _forgeries(self) -> Iterator[Question]:
-        """Each pod writes to one that it may reach, in the name of a third that may reach it, too."""
+        """Each pod writes to one that it may reach, in the name of a third that may reach it as well."""
         for client in self._clients:
             if client.pod is None or client.network is None:
                 continue
@@ -201,9 +202,9 @@ class Survey:
                 )
 
     def _forgery_of(self, client: Client) -> tuple[LabPod, LabPod]:
-        within = [
-            pod
-            for pod in self._cluster.pods
-            if pod is not client.pod and self._may_talk(client.network, self._networks[pod.name])
-        ]
-        return within[0], within[1]
+        """Whom to write to, and in whose name: of one who may do so, lest anything else be wrong with it."""
+        others = [pod for pod in self._cluster.pods if pod is not client.pod]
+        target = next(pod for pod in others if self._may_talk(client.network, self._networks[pod.name]))
+        theirs = self._networks[target.name]
+        victims = (pod for pod in others if pod is not target)
+        return target, next(pod for pod in victims if self._may_talk(theirs, self._networks[pod.name]))

@@ -50,6 +50,10 @@ class Row:
     cells: Mapping[str, Cell]
     """By column."""
 
+    @property
+    def promises(self) -> Mapping[str, Mark]:
+        return {column: cell.promised for column, cell in self.cells.items()}
+
 
 def rows_of(answers: Iterable[Answer]) -> list[Row]:
     """In the order of the answers' questions; the protocols of one family share a mark."""
@@ -85,9 +89,9 @@ def _worst(answers: Sequence[Answer]) -> Mark:
 
 
 def changed_rows(before: Sequence[Row], after: Sequence[Row]) -> list[Row]:
-    """Rows in which something else is promised than before, or seen."""
-    former = {(row.section, row.target): row for row in before}
-    return [row for row in after if former[row.section, row.target] != row]
+    """Rows in which something else is promised than before."""
+    former = {(row.section, row.target): row.promises for row in before}
+    return [row for row in after if former[row.section, row.target] != row.promises]
 
 
 def table_lines(groups: Groups, rows: Sequence[Row], *, width: int) -> Iterator[Text]:
