@@ -556,6 +556,18 @@ _ENTRIES: dict[str, Entry] = {
         example="# three pods with the annotation atoll.dev/network: gone, and no network of that name",
         remedy="Declare the network, let it admit the namespace, or correct the annotation",
     ),
+    "ATL318": Entry(
+        title="Infrastructure without effect",
+        severity=WARNING,
+        explanation=(
+            "An entry of `infrastructure.services` opens the way to endpoints in the default network, in the "
+            "families of the network's subnets. What this one names has none: it is reached in the other "
+            "family alone, its endpoints are in networks, or none serves. Pods of networks are reached "
+            "through routers."
+        ),
+        example="# a network with IPv6 subnets alone, and cluster DNS with IPv4 addresses alone",
+        remedy="Give the Service an endpoint there, add a subnet of the other family, or remove the entry",
+    ),
     # --- 4xx: addresses and overlap -------------------------------------------------------------
     "ATL401": Entry(
         title="Not an address or range",

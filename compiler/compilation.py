@@ -140,7 +140,13 @@ def _advance(old: Stages, inputs: Inputs, delta: Delta) -> Compilation:
     outlook = Outlook(basis=basis, resolution=resolution, offerings=offerings)
     fleet, replanned = replan(old.fleet, before, outlook, delta, (resettled, reoffered))
     step = Step(
-        before=before, after=outlook, delta=delta, resettled=resettled, fleet=fleet, replanned=replanned
+        before=before,
+        after=outlook,
+        delta=delta,
+        resettled=resettled,
+        reoffered=reoffered,
+        fleet=fleet,
+        replanned=replanned,
     )
     stages = Stages(
         inputs=inputs,

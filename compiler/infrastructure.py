@@ -25,7 +25,7 @@ from compiler.services import CompiledService, access_order
 
 def infrastructure_services(network: VirtualNetwork, config: ClusterConfig) -> tuple[ObjectName, ...]:
     """The Services on the network's list, keywords resolved, by name."""
-    named = {_service_of(entry, config) for entry in network.infrastructure}
+    named = {service_of(entry, config) for entry in network.infrastructure}
     return tuple(sorted(name for name in named if name is not None))
 
 
@@ -50,7 +50,7 @@ def access_of(
         if service in services:
             found.update(services[service].access)
     for entry in network.infrastructure:
-        place = _place(entry, config)
+        place = place_of(entry, config)
         if place is not None:
             found.update(
                 Access(address=address, protocol=protocol, port=port)
@@ -67,13 +67,13 @@ def infrastructure_problems(
     problems = []
     for network in networks:
         for entry in network.infrastructure:
-            service = _service_of(entry, config)
+            service = service_of(entry, config)
             if service is not None and service not in services:
                 problems.append(_unknown(network, entry, service, config))
     return in_reading_order(problems)
 
 
-def _place(entry: InfrastructureService, config: ClusterConfig) -> InfrastructurePlace | None:
+def place_of(entry: InfrastructureService, config: ClusterConfig) -> InfrastructurePlace | None:
     match entry:
         case InfrastructureKeyword.DNS:
             return config.dns
@@ -83,8 +83,8 @@ def _place(entry: InfrastructureService, config: ClusterConfig) -> Infrastructur
             return None
 
 
-def _service_of(entry: InfrastructureService, config: ClusterConfig) -> ObjectName | None:
-    place = _place(entry, config)
+def service_of(entry: InfrastructureService, config: ClusterConfig) -> ObjectName | None:
+    place = place_of(entry, config)
     if place is not None:
         return place.service
     assert isinstance(entry, ObjectName)

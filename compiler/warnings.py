@@ -8,11 +8,13 @@ from itertools import chain
 
 from compiler.capacity import crowded, filling
 from compiler.fleet import Fleet, Outlook, Replanned
+from compiler.idle_infrastructure import idle_infrastructure
 from compiler.infrastructure import infrastructure_problems
 from compiler.inputs import Delta, Inputs
 from compiler.mismatch import foreign_address, foreign_services, node_mismatches, nodes_inside
 from compiler.model import Address
 from compiler.names import NodeName, ObjectName
+from compiler.offerings import Reoffered
 from compiler.placement import Claim
 from compiler.problem import Problem
 from compiler.settlement import Resettled
@@ -23,6 +25,7 @@ from compiler.waiting import waiting_pods
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Warnings:
     infrastructure: tuple[Problem, ...] = ()
+    idle_infrastructure: tuple[Problem, ...] = ()
     filling: Mapping[ObjectName, tuple[Problem, ...]] = field(default_factory=dict)
     crowded: Mapping[NodeName, Problem] = field(default_factory=dict)
     waiting: Mapping[Claim, Problem] = field(default_factory=dict)
@@ -36,6 +39,7 @@ class Warnings:
 
     def __iter__(self) -> Iterator[Problem]:
         yield from self.infrastructure
+        yield from self.idle_infrastructure
         yield from chain.from_iterable(self.filling.values())
         yield from self.crowded.values()
         yield from self.waiting.values()
@@ -53,6 +57,7 @@ class Step:
     after: Outlook
     delta: Delta
     resettled: Resettled
+    reoffered: Reoffered
     fleet: Fleet
     replanned: Replanned
 
@@ -80,6 +85,7 @@ def next_warnings(old: Warnings, infrastructure: tuple[Problem, ...], step: Step
     foreign = _foreign(old, step)
     return Warnings(
         infrastructure=infrastructure,
+        idle_infrastructure=_idle_infrastructure(old, step),
         filling=_filling(old, step),
         crowded=_crowded(old, step),
         waiting=_waiting(old, step),
@@ -89,6 +95,14 @@ def next_warnings(old: Warnings, infrastructure: tuple[Problem, ...], step: Step
         foreign=foreign,
         foreign_services=_foreign_services(old, foreign, step),
     )
+
+
+def _idle_infrastructure(old: Warnings, step: Step) -> tuple[Problem, ...]:
+    offerings = step.after.offerings
+    if not step.delta.declarations and step.reoffered.services.isdisjoint(offerings.users):
+        return old.idle_infrastructure
+    config, compiled = step.inputs.declarations.config, offerings.services.compiled
+    return idle_infrastructure(step.inputs.networks.values(), config, compiled)
 
 
 def _filling(old: Warnings, step: Step) -> Mapping[ObjectName, tuple[Problem, ...]]:
