@@ -890,6 +890,16 @@ _ENTRIES: dict[str, Entry] = {
         example="# serviceRanges: [10.9.0.0/16], and a Service at 10.10.0.1",
         remedy="Add the cluster's whole service range to spec.serviceRanges",
     ),
+    "ATL764": Entry(
+        title="Two Services at one address and port",
+        severity=WARNING,
+        explanation=(
+            "Services share an external address, a protocol and a port, and at least one has endpoints in a "
+            "network. To a client that may use endpoints of several, the first by namespace and name answers."
+        ),
+        example="# two Services with externalIPs: [203.0.113.9] and port 80",
+        remedy="Give one of them another address or another port",
+    ),
     # --- 8xx: repository and inventory file -----------------------------------------------------
     "ATL801": Entry(
         title="Repository refused",

@@ -35,7 +35,7 @@ NOT_OUTSIDE: Final[tuple[Prefix, ...]] = (
 def ruleset_of(plan: NodePlan) -> Ruleset:
     """The node's whole table. The same plan gives the same bytes."""
     view = _View(plan)
-    choices = tuple(_choices(view))
+    choices = tuple(_first_at_each_place(_choices(view)))
     return Ruleset(
         chains=chains_text(plan.datapath),
         sets={
@@ -106,6 +106,16 @@ def _choices(view: _View) -> Iterator[_Choice]:
                 for address in service.addresses:
                     if client != DEFAULT_NETWORK or _is_cluster_address(view.plan, address):
                         yield _Choice(client, address, service, backends, label)
+
+
+def _first_at_each_place(choices: Iterator[_Choice]) -> Iterator[_Choice]:
+    """Of several Services at one address and port, the first by name that has backends for the client."""
+    taken: set[tuple[NetworkNumber, Address, str, int]] = set()
+    for choice in choices:
+        place = (choice.client, choice.address, choice.service.protocol, choice.service.port)
+        if place not in taken:
+            taken.add(place)
+            yield choice
 
 
 def _is_cluster_address(plan: NodePlan, address: Address) -> bool:

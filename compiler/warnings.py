@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from compiler.capacity import crowded, filling
+from compiler.contested import Contest, contest, contested_services
 from compiler.fleet import Fleet, Outlook, Replanned
 from compiler.idle_infrastructure import idle_infrastructure
 from compiler.infrastructure import infrastructure_problems
@@ -36,6 +37,7 @@ class Warnings:
     foreign: Mapping[ObjectName, Address] = field(default_factory=dict)
     """Services with an address outside the service ranges."""
     foreign_services: tuple[Problem, ...] = ()
+    contest: Contest = field(default_factory=Contest)
 
     def __iter__(self) -> Iterator[Problem]:
         yield from self.infrastructure
@@ -47,6 +49,7 @@ class Warnings:
         yield from self.nodes
         yield from self.nodes_inside.values()
         yield from self.foreign_services
+        yield from contested_services(self.contest.contested)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +97,7 @@ def next_warnings(old: Warnings, infrastructure: tuple[Problem, ...], step: Step
         nodes_inside=_nodes_inside(old, step),
         foreign=foreign,
         foreign_services=_foreign_services(old, foreign, step),
+        contest=_contest(old, step),
     )
 
 
@@ -178,3 +182,8 @@ def _foreign_services(
     if foreign is old.foreign and not step.moved:
         return old.foreign_services
     return foreign_services(foreign, step.inputs.declarations.config)
+
+
+def _contest(old: Warnings, step: Step) -> Contest:
+    before, after = step.before.offerings.services.compiled, step.after.offerings.services.compiled
+    return contest(old.contest, before, after, step.reoffered.services)
