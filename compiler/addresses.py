@@ -110,7 +110,7 @@ def _length_faults(prefix: Prefix, lengths: Lengths) -> list[tuple[str, str, str
     allowed = lengths.v4 if prefix.version == 4 else lengths.v6
     if prefix.prefixlen in allowed:
         return []
-    reason = f"`{prefix}` has {prefix.prefixlen} bits, and must have {allowed[0]} to {allowed[-1]}"
+    reason = f"`{prefix}` has prefix length {prefix.prefixlen}, and must have {allowed[0]} to {allowed[-1]}"
     return [("ATL403", reason, None)]
 
 

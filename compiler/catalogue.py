@@ -691,7 +691,10 @@ _ENTRIES: dict[str, Entry] = {
             "when both sides import each other."
         ),
         example="# a spoke that imports a spoke",
-        remedy="Import mesh from mesh and hub from spoke, or narrow the selector",
+        remedy=(
+            "Import mesh from mesh (across namespaces, two mesh routers that import each other) and hub "
+            "from spoke, or narrow the selector"
+        ),
     ),
     "ATL503": Entry(
         title="Router without effect",

@@ -84,7 +84,13 @@ class _Reader:
             limits=self.limits(default.limits),
             confirm_deletion_of=tuple(self.confirmations()),
             origin=origin,
+            deletions_origin=self.origin_of("confirmDeletionOf"),
+            limits_origin=self.origin_of("limits"),
         )
+
+    def origin_of(self, field: str) -> Origin | None:
+        element = self.spec.get(field)
+        return element.key_origin if element else None
 
     def whole(self, field: str, default: int) -> int:
         element = self.spec.get(field)

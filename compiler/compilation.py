@@ -122,7 +122,7 @@ _NOWHERE = Origin(path="")
 
 def _effect(config: ClusterConfig) -> ClusterConfig:
     """Without what shapes no plan."""
-    return replace(config, origin=_NOWHERE, confirm_deletion_of=())
+    return replace(config, origin=_NOWHERE, deletions_origin=None, limits_origin=None, confirm_deletion_of=())
 
 
 def _advance(old: Stages, inputs: Inputs, delta: Delta) -> Compilation:

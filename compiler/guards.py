@@ -59,7 +59,7 @@ def _too_many(deleted: Collection[ObjectName], in_force: int, config: ClusterCon
     share = config.limits.max_deleted_share
     return found(
         "ATL601",
-        origin=config.origin,
+        origin=config.deletions_origin or config.limits_origin or config.origin,
         subject=f"{len(deleted)} VirtualNetworks",
         reason=f"the commit deletes {len(deleted)} of {in_force} networks, more than the share "
         f"{share:g} that limits.maxDeletedShare allows: {_some(deleted)}",
@@ -70,7 +70,7 @@ def _in_use(name: ObjectName, users: Collection[ObjectName], config: ClusterConf
     pods = "pod uses" if len(users) == 1 else "pods use"
     return found(
         "ATL602",
-        origin=config.origin,
+        origin=config.deletions_origin or config.origin,
         subject=f"VirtualNetwork {name}",
         reason=f"the commit deletes it while {len(users)} {pods} it: {_some(users)}",
         remedy=f"Restore it, move its pods first, or add {name} to spec.confirmDeletionOf of the "
@@ -88,7 +88,7 @@ def _idle_confirmations(declarations: Declarations, allocations: Allocations) ->
     return [
         found(
             "ATL603",
-            origin=config.origin,
+            origin=config.deletions_origin or config.origin,
             subject=f"ClusterConfig confirmDeletionOf {name}",
             reason="there is no such network",
         )

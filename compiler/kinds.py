@@ -113,6 +113,8 @@ def _unknown_kind(element: Element, group: str, kind: str, subject: str) -> Prob
         return found("ATL222", origin=origin, subject=subject, reason=reason)
     reason = f"`{group}` has no kind `{cut(kind)}`"
     remedy = f"Write `{close}` if that was meant" if close else f"The kinds are {listed(_OURS)}"
+    if kind.removesuffix("List") in schemas.kinds(group):
+        remedy = "Write `apiVersion: v1` and `kind: List`, whose items may be of any kind"
     return found("ATL203", origin=origin, subject=subject, reason=reason, remedy=remedy)
 
 

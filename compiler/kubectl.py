@@ -36,8 +36,15 @@ def read_inventory(text: bytes, *, path: str = "inventory") -> tuple[Inventory, 
             raise _NotReadableError("it holds no object", 0, 0)
     except _NotReadableError as error:
         origin = Origin(path=path, line=error.line, column=error.column)
-        return Inventory(), (found("ATL701", origin=origin, subject=path, reason=error.reason),)
+        remedy = _CUT_REMEDY if error.reason == _CUT else None
+        return Inventory(), (
+            found("ATL701", origin=origin, subject=path, reason=error.reason, remedy=remedy),
+        )
     return collected.inventory(), tuple(collected.problems)
+
+
+_CUT = "the file ends in the middle"
+_CUT_REMEDY = "Run kubectl again, and look whether it finishes without an error"
 
 
 class _NotReadableError(Exception):
@@ -171,7 +178,9 @@ def _json_items(text: bytes) -> Iterator[_Item]:
 def _json_error(message: str, text: bytes) -> _NotReadableError:
     """msgspec names the byte; people count lines. Without a byte, the text ends too early."""
     reason, _, byte = message.partition(" (byte ")
-    at = int(byte.rstrip(")")) if byte else len(text)
+    if not byte:
+        return _error_at(text, len(text), _CUT)
+    at = int(byte.rstrip(")"))
     return _error_at(text, at, f"it is not JSON: {reason.removeprefix('JSON is malformed: ')}")
 
 
@@ -188,7 +197,8 @@ def _yaml_items(text: bytes) -> Iterator[_Item]:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        raise _NotReadableError(f"it is not YAML: {error.problem}", line, column) from None
+        cut = "<stream end>" in (error.problem or "") or "end of stream" in (error.problem or "")
+        raise _NotReadableError(_CUT if cut else f"it is not YAML: {error.problem}", line, column) from None
     except ReaderError as error:
         at = len(text.decode()[: error.position].encode())
         raise _error_at(text, at, f"it is not YAML: {error.reason}") from None

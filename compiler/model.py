@@ -175,6 +175,9 @@ class ClusterConfig:
     confirm_deletion_of: tuple[ObjectName, ...] = ()
     """The override: networks whose deletion this commit means, pods in use and shares notwithstanding."""
     origin: Origin
+    deletions_origin: Origin | None = None
+    """Where `confirmDeletionOf` is written, if it is."""
+    limits_origin: Origin | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

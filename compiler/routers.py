@@ -254,16 +254,23 @@ def _judge_import(
                 f"it is a {router.type} and imports {named}{more}: these types never connect, "
                 "so that has no effect"
             ),
-            remedy=_ADVICE.get((router.type, useless[0].type)),
+            remedy=_advice(router, useless[0]),
         )
 
 
-_ADVICE = {
-    (RouterType.HUB, RouterType.HUB): "To let networks of hubs talk, add a mesh router that selects them",
-    (RouterType.SPOKE, RouterType.SPOKE): (
-        "Spokes reach only hubs: narrow the selector, or add a mesh router that selects their networks"
-    ),
-}
+def _advice(router: VirtualNetworkRouter, other: VirtualNetworkRouter) -> str | None:
+    """A router selects networks of its own namespace, so across namespaces it takes two."""
+    if router.type is not other.type:
+        return None
+    connect = "add a mesh router that selects their networks"
+    if router.name.namespace != other.name.namespace:
+        connect = (
+            "add a mesh router in each of the two namespaces that selects these networks, "
+            "and let the two import each other"
+        )
+    if router.type is RouterType.HUB:
+        return f"To let networks of hubs talk, {connect}"
+    return f"Spokes reach only hubs: narrow the selector, or {connect}"
 
 
 def _idle(router: VirtualNetworkRouter, members: frozenset[ObjectName]) -> Problem | None:

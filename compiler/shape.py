@@ -21,6 +21,7 @@ from referencing import Registry
 import schemas
 from compiler.catalogue import found
 from compiler.elements import Element, field_path
+from compiler.model import InfrastructureKeyword
 from compiler.problem import Problem
 from compiler.wording import cut, listed, meant
 from compiler.yaml_text import Json, Path
@@ -135,11 +136,19 @@ def _coded(broken: _Broken) -> _Finding:
         reason = f"{where}, {_shown(broken.value)}, {rule}"
     else:
         reason = f"`{field_path(at)}` {rule}"
-    remedy = _suggested_name(broken.value) if code == "ATL211" else None
+    remedy = _suggested_name(broken) if code == "ATL211" else None
     return _Finding(code=code, at=at, reason=reason, remedy=remedy, at_key=broken.is_key)
 
 
-def _suggested_name(value: object) -> str | None:
+_INFRASTRUCTURE = ("spec", "infrastructure", "services")
+
+
+def _suggested_name(broken: _Broken) -> str | None:
+    value = broken.value
+    if broken.at[:-1] == _INFRASTRUCTURE:
+        close = meant(str(value), list(InfrastructureKeyword), near=0.5)
+        entries = "`dns`, `api` or the `<namespace>/<service>` of a Service"
+        return f"Write `{close}` if that was meant; an entry is {entries}" if close else f"Write {entries}"
     name = re.sub(r"[^a-z0-9./]+", "-", str(value).lower()).strip("-./")[:63].rstrip("-./")
     return f"Write a name such as `{name}`" if name and name != value else None
 

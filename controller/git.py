@@ -217,8 +217,17 @@ _SAYINGS: Mapping[Kind, tuple[str, str, str | None]] = {
 }
 
 
+_NO_COMMIT = (
+    "HEAD names no commit, as in a repository without any",
+    "Commit something first, with git commit, or name a branch that has commits",
+)
+
+
 def _error(failure: Failure, request: Request, repository: str, seconds: int) -> SourceError:
     code, reason, remedy = _SAYINGS[failure.kind]
+    match request:
+        case Fetch(ref="HEAD") | Resolve(revision="HEAD") if failure.kind is Kind.REVISION_MISSING:
+            reason, remedy = _NO_COMMIT
     match request:
         case Fetch():
             what = f"ref {request.ref}"

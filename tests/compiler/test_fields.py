@@ -67,7 +67,14 @@ from tests.compiler.repository import CLUSTER, accepted, network, problems, rout
         (
             "subnets: [10.1.0.0/24], infrastructure: {services: [prometheus]}",
             "4:60: error ATL211: VirtualNetwork team-a/red: `spec.infrastructure.services[0]`, "
-            "`prometheus`, is not `dns`, `api` or `namespace/service`. Rename it.",
+            "`prometheus`, is not `dns`, `api` or `namespace/service`. Write `dns`, `api` or the "
+            "`<namespace>/<service>` of a Service.",
+        ),
+        (
+            "subnets: [10.1.0.0/24], infrastructure: {services: [coredns]}",
+            "4:60: error ATL211: VirtualNetwork team-a/red: `spec.infrastructure.services[0]`, "
+            "`coredns`, is not `dns`, `api` or `namespace/service`. Write `dns` if that was meant; "
+            "an entry is `dns`, `api` or the `<namespace>/<service>` of a Service.",
         ),
         (
             "subnets: [10.1.0.0/24], allowedNamespaces: {matchLabels: {a: b c}}",

@@ -11,6 +11,7 @@ from compiler.guards import guard_deletions
 from compiler.inventory import Inventory, Namespace, Pod
 from compiler.model import Declarations, Limits
 from compiler.names import NetworkNumber, NodeName
+from compiler.problem import Origin
 from tests.compiler.declared import cluster_config, declarations, name, network
 
 NODE = NodeName("node-1")
@@ -122,6 +123,16 @@ def test_confirming_what_is_declared_is_left_to_parsing() -> None:
 def test_confirming_what_never_was_is_reported() -> None:
     (problem,) = found(declaring("red", confirmed=["rde"]), numbered("red"))
     assert "ClusterConfig confirmDeletionOf team-a/rde: there is no such network" in problem
+
+
+def test_a_refused_deletion_points_to_the_list_that_would_confirm_it() -> None:
+    written = declaring(*TEN[5:])
+    confirming, limiting = (Origin(path="cluster.yaml", line=line) for line in (9, 7))
+    for deletions, limits, line in ((confirming, limiting, 9), (None, limiting, 7), (None, None, 1)):
+        config = replace(written.config, deletions_origin=deletions, limits_origin=limits)
+        declared = replace(written, config=config)
+        (problem,) = guard_deletions(declared, numbered(*TEN), Inventory())
+        assert (problem.code, problem.origin) == ("ATL601", Origin(path="cluster.yaml", line=line))
 
 
 def test_a_confirmation_may_stay_after_its_deletion() -> None:

@@ -60,6 +60,11 @@ def test_what_declares_nothing_is_left_alone(path: str, content: str | bytes) ->
             "`VirtualNetwork` if that was meant.",
         ),
         (
+            "apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetworkList\n",
+            "x.yaml:2:7: error ATL203: VirtualNetworkList: `atoll.dev` has no kind `VirtualNetworkList`. "
+            "Write `apiVersion: v1` and `kind: List`, whose items may be of any kind.",
+        ),
+        (
             "apiVersion: atoll.dev/v1\nkind: VirtualNetwork\n",
             "x.yaml:1:13: error ATL202: VirtualNetwork: `atoll.dev` has no version `v1` that this"
             " release reads. Use one of `atoll.dev/v1alpha1`.",

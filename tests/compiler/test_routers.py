@@ -290,6 +290,13 @@ def test_selectors_that_match_nothing_are_warnings() -> None:
     ]
 
 
+def test_hubs_of_two_namespaces_are_advised_to_have_two_mesh_routers() -> None:
+    assert two_sides("hub", "hub", mutual=True).problems[0].remedy == (
+        "To let networks of hubs talk, add a mesh router in each of the two namespaces that selects these "
+        "networks, and let the two import each other"
+    )
+
+
 def test_one_import_that_selects_several_useless_routers_is_one_warning() -> None:
     resolution = resolved(
         network("a/red", "10.1.0.0/24"),

@@ -39,21 +39,22 @@ from tests.compiler.repository import cluster, network, problems
         ("fd00:1::1/64", "ATL402: {}: `fd00:1::1/64` has bits set beyond its first 64. Write `fd00:1::/64`."),
         (
             "8.0.0.0/7",
-            "ATL403: {}: `8.0.0.0/7` has 7 bits, and must have 8 to 30. Choose a length within the bounds.",
+            "ATL403: {}: `8.0.0.0/7` has prefix length 7, and must have 8 to 30. Choose a length "
+            "within the bounds.",
         ),
         (
             "10.1.0.0/31",
-            "ATL403: {}: `10.1.0.0/31` has 31 bits, and must have 8 to 30. Choose a length within"
+            "ATL403: {}: `10.1.0.0/31` has prefix length 31, and must have 8 to 30. Choose a length within"
             " the bounds.",
         ),
         (
             "fd00::/47",
-            "ATL403: {}: `fd00::/47` has 47 bits, and must have 48 to 124. Choose a length within"
+            "ATL403: {}: `fd00::/47` has prefix length 47, and must have 48 to 124. Choose a length within"
             " the bounds.",
         ),
         (
             "fd00::/125",
-            "ATL403: {}: `fd00::/125` has 125 bits, and must have 48 to 124. Choose a length "
+            "ATL403: {}: `fd00::/125` has prefix length 125, and must have 48 to 124. Choose a length "
             "within the bounds.",
         ),
         (

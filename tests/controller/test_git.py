@@ -36,6 +36,16 @@ def test_an_annotated_tag_is_its_commit(bench: DiskWorkbench) -> None:
     assert resolve_commit(bench.path, "v1") == tip
 
 
+def test_a_repository_without_commits_is_told_as_such(bench: DiskWorkbench) -> None:
+    with pytest.raises(SourceError) as caught:
+        resolve_commit(bench.path, "HEAD")
+
+    assert str(caught.value) == (
+        f"error ATL803: repository {bench.path}: HEAD names no commit, as in a repository without any."
+        " Commit something first, with git commit, or name a branch that has commits."
+    )
+
+
 def test_an_unknown_revision_is_named(bench: DiskWorkbench) -> None:
     bench.commit({"red.yaml": RED})
 
