@@ -32,18 +32,22 @@ class Scene:
         self._template = template
         self._exit = ExitStack()
         self._agents: dict[str, Process] = {}
+        self.commands: list[str] = []
+        """Of the processes, with paths relative to the demo's folder."""
         self.bus = Bus(folder / "bus", NODES)
         self._exit.callback(self.bus.close)
         self._inventory = folder / "cluster" / "inventory.json"
         self._inventory.parent.mkdir()
 
     def build(self) -> None:
-        """Python processes start slowly on an emulated processor: they do so while the lab is built."""
+        """The lab, and meanwhile the repository and its controller: Python takes its time to start."""
         with ThreadPoolExecutor(1) as thread:
             repository = thread.submit(self._begin_repository)
             self.cluster = Cluster(f"atoll-demo-{os.getpid()}")
             self._exit.callback(self.cluster.close)
             repository.result()
+
+    def start_agents(self) -> None:
         for node in self.cluster.lab.nodes:
             self._start_agent(node)
         self.cluster.lab.start_kube_proxy()
@@ -66,6 +70,7 @@ class Scene:
 
     def _start(self, name: str, arguments: list[str], node: LabNode | None = None) -> Process:
         process = Process(name, arguments, folder=self._folder, place=node.place if node else None)
+        self.commands.append(" ".join(["atoll", *arguments]).replace(f"{self._folder}/", ""))
         self.bus.processes.append(process)
         self._exit.callback(process.end)
         return process

@@ -53,20 +53,20 @@ class Story:
 
     def _begin(self) -> None:
         scene, say = self._scene, self._say
-        say.step(
-            "A Git repository from repo-template/; two nodes with DNS, API server and kube-proxy's tables"
-        )
+        say.step("A Git repository from repo-template/; two nodes, with DNS, API server and kube-proxy")
         scene.build()
-        say.step("Running: the controller on the repository, an agent in each node's network namespace")
+        say.step("A controller follows the repository; an agent starts in each node's network namespace")
+        scene.start_agents()
+        say.detail(*(f"$ {command}" for command in scene.commands))
         self._foreign = scene.cluster.foreign_state()
         scene.tell_inventory()
+        say.step("The inventory is there: the first commit goes to the nodes")
         self._plans = scene.await_revision(scene.revision)
         self._reachability = scene.bus.reachability()
         pairs = {(str(n.name), str(p.name)) for n in self._reachability.networks for p in n.peers}
         self._hold(f"declared: {DECLARED}, compiled: {pairs}", {p for p in pairs if p[0] < p[1]} == DECLARED)
-        say.step(
-            f"Both nodes applied commit {scene.revision[:7]}: {len(self._reachability.networks)} networks"
-        )
+        networks = len(self._reachability.networks)
+        say.step(f"Both nodes applied commit {scene.revision[:7]}: {networks} networks")
 
     def _attach(self) -> None:
         scene, say = self._scene, self._say
@@ -88,14 +88,14 @@ class Story:
     def _pod_lines(self) -> Iterator[str]:
         for pod in self._scene.cluster.pods:
             network = self._scene.cluster.network_of(pod)
-            addresses = "  ".join(str(address).ljust(11) for address in pod.addresses)
-            yield f"{pod.name:20} {network!s:25} {pod.node.name}  {addresses}"
+            addresses = " ".join(str(address).ljust(11) for address in pod.addresses)
+            yield f"{pod.name:20} {network.name if network else '':11} {pod.node.name}  {addresses}"
         yield "web-1 and bi-2, of different networks, have the same addresses; so have web-2 and bi-1"
 
     def _look_around(self) -> None:
         survey = Survey(self._scene.cluster, self._reachability)
         questions = list(survey.questions())
-        self._say.step(f"Who reaches whom: {len(questions):,} exchanges of real packets")
+        self._say.step(f"Who reaches whom: {len(questions):,} exchanges of TCP, UDP and ICMP")
         self._rows = rows_of(self._ask(questions))
         self._table(survey, self._rows)
 
@@ -127,14 +127,16 @@ class Story:
         etl, web, git = (pods[name] for name in ("analytics/etl", "shop/web-2", "shared-services/git"))
         ways = {
             "web-2 to git, between nodes": (web, git.addresses[0], 8080),
-            "etl to the Service bi": (etl, services["analytics/bi"].addresses[-1], 80),
+            "etl to the Service bi, over IPv6": (etl, services["analytics/bi"].addresses[-1], 80),
         }
-        return {
-            title: self._scene.cluster.lab.traffic.converse(
-                Probe(start=pod.place, address=address, port=port, patience=10.0)
-            )
-            for title, (pod, address, port) in ways.items()
-        }
+        opened: dict[str, Conversation] = {}
+        for title, (pod, address, port) in ways.items():
+            probe = Probe(start=pod.place, address=address, port=port, patience=10.0)
+            try:
+                opened[title] = self._scene.cluster.lab.traffic.converse(probe)
+            except OSError as error:
+                self._hold(f"no connection {title}: {error}", False)
+        return opened
 
     def _tell_changes(self, before: Reachability, after: Reachability) -> None:
         change = changes(before, after)

@@ -18,13 +18,13 @@ Groups = Sequence[tuple[str, tuple[str, ...]]]
 """Titles of groups of columns, with their columns'."""
 
 LEGEND: Final = (
-    "A cell: declared, then seen over IPv4 and over IPv6; ≠ where that is not as declared.",
-    "✓ reached   – refused at once   · no answer is promised, and none came",
-    "o its own network's pod with the same address answered",
+    "A cell: declared, then seen over IPv4 and IPv6; between them ≠ where they differ.",
+    "✓ reached   – refused at once   · no answer, or none promised",
+    "o answered by the client's own network's pod with the same address",
 )
 _CELL: Final = 4
 _COLUMN: Final = 6
-_LABEL: Final = 14
+_LABEL: Final = 13
 _STYLES: Final = {Mark.REACHED: "green", Mark.OTHER: "cyan", Mark.REFUSED: "dim", Mark.SILENT: "dim"}
 
 
@@ -104,7 +104,7 @@ def _blocks(groups: Groups, width: int) -> Iterator[Groups]:
     block: list[tuple[str, tuple[str, ...]]] = []
     used = _LABEL
     for group in groups:
-        needed = _group_width(group) + 2
+        needed = _group_width(group) + 1
         if block and used + needed > width:
             yield block
             block, used = [], _LABEL
@@ -115,7 +115,7 @@ def _blocks(groups: Groups, width: int) -> Iterator[Groups]:
 
 def _group_width(group: tuple[str, tuple[str, ...]]) -> int:
     title, columns = group
-    return max(len(title) + 1, _COLUMN * len(columns))
+    return max(len(title), _COLUMN * len(columns))
 
 
 def _block_lines(groups: Groups, rows: Sequence[Row]) -> Iterator[Text]:
@@ -125,7 +125,7 @@ def _block_lines(groups: Groups, rows: Sequence[Row]) -> Iterator[Text]:
     for row in rows:
         if row.section != section:
             section = row.section
-            width = _LABEL + sum(_group_width(group) + 2 for group in groups)
+            width = _LABEL + sum(_group_width(group) + 1 for group in groups)
             yield Text(f"── {section} ".ljust(width, "─"), style="dim")
         yield _line(row.target, [_cells(row, columns) for _title, columns in groups], groups)
 
@@ -142,7 +142,7 @@ def _cells(row: Row, columns: Sequence[str]) -> Text:
 def _line(label: str, contents: Sequence[Text], groups: Groups) -> Text:
     line = Text(label.ljust(_LABEL))
     for content, group in zip(contents, groups, strict=True):
-        line.append("│ ", style="dim")
+        line.append("│", style="dim")
         line.append_text(content)
         line.append(" " * (_group_width(group) - len(content)))
     line.rstrip()
