@@ -78,7 +78,13 @@ def sudo_has_vrf() -> bool:
 
 
 def kept_environment() -> list[str]:
-    return [f"{name}={os.environ[name]}" for name in KEPT_ENVIRONMENT if name in os.environ]
+    """What the command is to know of here; in the guest, its output is no terminal."""
+    kept = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ}
+    if sys.stdout.isatty():
+        kept.setdefault("COLUMNS", str(shutil.get_terminal_size().columns))
+        if "NO_COLOR" not in kept and kept.get("TERM", "dumb") != "dumb":
+            kept.setdefault("FORCE_COLOR", "1")
+    return [f"{name}={value}" for name, value in kept.items()]
 
 
 def cached_folders() -> list[Path]:
