@@ -9,7 +9,7 @@ from compiler.catalogue import found
 from compiler.inventory import Pod
 from compiler.membership import Refusal
 from compiler.names import ObjectName
-from compiler.placement import Claim, Group, Placement, claim_of
+from compiler.placement import Claim, Group, Placement
 from compiler.problem import Problem
 
 NAMED = 3
@@ -18,29 +18,28 @@ NAMED = 3
 
 def waiting_pods(
     previous: Mapping[Claim, Problem],
-    before: Placement,
-    after: Placement,
+    placement: Placement,
     pods: Mapping[ObjectName, Pod],
-    reseated: Collection[ObjectName],
+    concerned: Collection[Claim],
 ) -> Mapping[Claim, Problem]:
-    """By claim; looks only at claims whose pods or whose choice a change concerns."""
+    """By claim; looks again only at those that a change concerns."""
     problems = dict(previous)
-    for claim in {*_regrouped(before, after), *(claim_of(pods[name]) for name in reseated if name in pods)}:
+    for claim in concerned:
         problems.pop(claim, None)
-        group = after.groups.get(claim)
+        group = placement.groups.get(claim)
         if group is None or group.chosen.refusal is None:
             continue
-        if waiting := _waiting(group, after, pods):
+        if waiting := _waiting(group, placement, pods):
             problems[claim] = _problem(claim.namespace, waiting, group.chosen.refusal)
     return problems
 
 
-def _regrouped(before: Placement, after: Placement) -> Iterator[Claim]:
-    if before.groups is after.groups:
-        return
-    for claim in {**before.groups, **after.groups}:
-        if before.groups.get(claim) is not after.groups.get(claim):
+def chosen_anew(before: Placement, after: Placement) -> Iterator[Claim]:
+    """The claims whose pods or whose choice differ; looks at all of them."""
+    for claim, group in after.groups.items():
+        if before.groups.get(claim) is not group:
             yield claim
+    yield from before.groups.keys() - after.groups.keys()
 
 
 def _waiting(group: Group, placement: Placement, pods: Mapping[ObjectName, Pod]) -> list[str]:

@@ -16,11 +16,11 @@ from compiler.mismatch import foreign_address, foreign_services, node_mismatches
 from compiler.model import Address
 from compiler.names import NodeName, ObjectName
 from compiler.offerings import Reoffered
-from compiler.placement import Claim
+from compiler.placement import Claim, claim_of
 from compiler.problem import Problem
 from compiler.settlement import Resettled
 from compiler.unknown_nodes import unknown_nodes
-from compiler.waiting import waiting_pods
+from compiler.waiting import chosen_anew, waiting_pods
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,16 +132,20 @@ def _crowded(old: Warnings, step: Step) -> Mapping[NodeName, Problem]:
 
 
 def _waiting(old: Warnings, step: Step) -> Mapping[Claim, Problem]:
-    before, after = step.before.basis.settlement.placement, step.after.basis.settlement.placement
-    pods = step.inputs.inventory.pods
-    return waiting_pods(old.waiting, before, after, pods, step.resettled.pods)
+    before, after = step.before.basis, step.after.basis
+    known = (before.inputs.inventory.pods, after.inputs.inventory.pods)
+    names = step.delta.pods | step.resettled.pods
+    concerned = {claim_of(pods[name]) for pods in known for name in names if name in pods}
+    if step.delta.namespaces or step.delta.networks:
+        concerned.update(chosen_anew(before.settlement.placement, after.settlement.placement))
+    return waiting_pods(old.waiting, after.settlement.placement, known[1], concerned)
 
 
 def _unknown_nodes(old: Warnings, step: Step) -> tuple[Problem, ...]:
-    if not step.delta.nodes and not step.resettled.nodes:
+    nodes = step.inputs.inventory.nodes
+    if not step.delta.nodes and not old.unknown_nodes and step.resettled.nodes <= nodes.keys():
         return old.unknown_nodes
-    basis = step.after.basis
-    return unknown_nodes(basis.settlement.placement.seats, basis.inputs.inventory.nodes.keys())
+    return unknown_nodes(step.after.basis.settlement.placement.seats, nodes.keys())
 
 
 def _nodes(old: Warnings, step: Step) -> tuple[Problem, ...]:
