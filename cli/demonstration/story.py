@@ -29,6 +29,7 @@ DECLARED: Final = {
 """Who may talk by the template, in the words of its README."""
 GAINED: Final = ("payments/ledger", "shop/storefront")
 _SHOWN_ELEMENTS: Final = 5
+_SHOWN_COMPLAINTS: Final = 20
 _SHOWN_DIFFERENCE: Final = 20
 _RECHECKED: Final = ("web-1", "pay", "bi-1")
 """Whose questions are asked once more after the broken commit."""
@@ -200,7 +201,10 @@ class Story:
 
     def _ask(self, questions: Sequence[Question] | Iterator[Question]) -> list[Answer]:
         answers = ask(self._scene.cluster.lab.traffic, questions)
-        self._say.complain(*self.tally.count(answers))
+        complaints = self.tally.count(answers)
+        self._say.complain(*complaints[:_SHOWN_COMPLAINTS])
+        if len(complaints) > _SHOWN_COMPLAINTS:
+            self._say.complain(f"and {len(complaints) - _SHOWN_COMPLAINTS} more, marked in the table")
         return answers
 
     def _hold(self, otherwise: str, holds: bool) -> None:

@@ -26,6 +26,10 @@ INFRASTRUCTURE: Final = "infrastructure"
 NODES: Final = "nodes and outside"
 FORGED: Final = "forged source"
 _PORT: Final = 8080
+_PATIENCE: Final = 10.0
+"""Seconds until an answer that was promised is missing: an emulated processor may be slow."""
+_QUIET_SECONDS: Final = 3.0
+"""Until it is believed that none comes, where none was promised."""
 
 
 def short(name: str) -> str:
@@ -41,9 +45,14 @@ class Client:
     pod: LabPod | None
     network: ObjectName | None
 
-    def probe(self, address: Address, protocol: str, port: int) -> Probe:
-        start = self.pod.place if self.pod else self.node.place
-        return Probe(start=start, address=address, protocol=protocol, port=port)
+    def probe(self, address: Address, protocol: str, port: int, promised: Mark) -> Probe:
+        return Probe(
+            start=self.pod.place if self.pod else self.node.place,
+            address=address,
+            protocol=protocol,
+            port=port,
+            patience=_QUIET_SECONDS if promised is Mark.SILENT else _PATIENCE,
+        )
 
 
 class Survey:
@@ -89,7 +98,7 @@ class Survey:
                         section=BY_ADDRESS,
                         target=short(target.name),
                         client=client.title,
-                        probe=client.probe(address, protocol, _PORT),
+                        probe=client.probe(address, protocol, _PORT, promised),
                         promised=promised,
                         answerers=frozenset({answerer}),
                     )
@@ -123,25 +132,28 @@ class Survey:
                     if self._may_talk(client.network, self._networks[pod.name])
                 }
                 promised = Mark.REACHED if visible else Mark.REFUSED
-                yield from self._at(BY_SERVICE, client, service, promised, visible)
+                yield from self._at((BY_SERVICE, short(service.name)), client, service, promised, visible)
 
     def _infrastructure(self) -> Iterator[Question]:
         services = self._cluster.lab.services
-        named = {"dns": services["kube-system/kube-dns"], "api": services["default/kubernetes"]}
-        for (title, service), client in product(named.items(), (*self._clients, self._node)):
-            listed = client.network is None or title in self._reach[client.network].infrastructure
+        named = {
+            "dns": ("cluster DNS", services["kube-system/kube-dns"]),
+            "api": ("API server", services["default/kubernetes"]),
+        }
+        for (name, (title, service)), client in product(named.items(), (*self._clients, self._node)):
+            listed = client.network is None or name in self._reach[client.network].infrastructure
             promised = Mark.REACHED if listed else Mark.REFUSED
-            yield from self._at(INFRASTRUCTURE, client, service, promised, {title})
+            yield from self._at((INFRASTRUCTURE, title), client, service, promised, {name})
 
     def _at(
-        self, section: str, client: Client, service: LabService, promised: Mark, answerers: set[str]
+        self, row: tuple[str, str], client: Client, service: LabService, promised: Mark, answerers: set[str]
     ) -> Iterator[Question]:
         for address, protocol in product(service.addresses, service.protocols):
             yield Question(
-                section=section,
-                target=short(service.name),
+                section=row[0],
+                target=row[1],
                 client=client.title,
-                probe=client.probe(address, protocol, service.port),
+                probe=client.probe(address, protocol, service.port, promised),
                 promised=promised,
                 answerers=frozenset(answerers),
             )
@@ -169,13 +181,14 @@ class Survey:
         port: int = _PORT,
     ) -> Iterator[Question]:
         # A listener with several addresses answers UDP from another one than was asked.
+        promised = Mark.REACHED if reached else Mark.REFUSED
         for address, protocol in product(addresses, ("TCP",) if reached else ("TCP", "UDP")):
             yield Question(
                 section=NODES,
                 target=title,
                 client=client.title,
-                probe=client.probe(address, protocol, port),
-                promised=Mark.REACHED if reached else Mark.REFUSED,
+                probe=client.probe(address, protocol, port, promised),
+                promised=promised,
                 answerers=frozenset({answerer}),
             )
 

@@ -21,6 +21,7 @@ LEGEND: Final = (
     "A cell: declared, then seen over IPv4 and IPv6; between them ≠ where they differ.",
     "✓ reached   – refused at once   · no answer, or none promised",
     "o answered by the client's own network's pod with the same address",
+    "node: probes of a pod come from its own node, as the kubelet's do",
 )
 _CELL: Final = 4
 _COLUMN: Final = 6

@@ -107,10 +107,10 @@ class Lab:
         self.underlay = self._namespace("underlay")
         self.nodes = tuple(self._node(number) for number in range(1, nodes + 1))
         self._connect()
-        self.traffic.listen(self.underlay, "outside", ECHO_PORTS)
         self.outside = {version: ip_address(OUTSIDE[version]) for version in self.versions}
+        self.traffic.listen(self.underlay, "outside", ECHO_PORTS, list(self.outside.values()))
         for node in self.nodes:
-            self.traffic.listen(node.place, node.name, ECHO_PORTS)
+            self.traffic.listen(node.place, node.name, ECHO_PORTS, node.addresses)
             plain = self.add_default_pod(f"default/plain-{node.number}", node)
             self.traffic.listen(plain.place, plain.name, ECHO_PORTS)
         self._infrastructure()
@@ -185,7 +185,9 @@ class Lab:
         listing = node.place.run("nft", "list", "tables").split("\n")
         tables = [line.removeprefix("table ") for line in listing if line and line != "table inet atoll"]
         text = [node.place.run("nft", "list", "table", *table.split()) for table in tables]
-        text += [node.place.run("ip", f"-{v}", "route", "show", "table", "main") for v in self.versions]
+        for version in self.versions:
+            routes = node.place.run("ip", f"-{version}", "route", "show", "table", "main").splitlines()
+            text += [route for route in routes if " dev hh" not in route]  # the kernel's, of a host link
         text.append(node.place.run("ip", "link", "show", "group", "default"))
         rules = [node.place.run("ip", f"-{v}", "rule", "show", "pref", FOREIGN_RULE) for v in self.versions]
         return "\n".join(text + rules)

@@ -85,41 +85,52 @@ class Arrival:
 
 
 class Conversation:
-    """One open TCP connection on which small messages go to and fro until somebody ends it."""
+    """One open TCP connection that keeps talking until somebody ends it.
+
+    It sends whether or not it is answered, so that it notices a cut in either direction.
+    """
 
     def __init__(self, traffic: Traffic, sock: socket.socket, *, by: str) -> None:
         self._traffic = traffic
         self._socket = sock
         self.by = by
         self.exchanged = 0
+        """Messages that came back."""
         self.end = ""
         """Why it ended; "" while it goes on."""
         self._progress = asyncio.Condition()
-        self._task = asyncio.ensure_future(self._keep_talking())
+        self._tasks = [asyncio.ensure_future(work()) for work in (self._send, self._receive)]
 
-    async def _keep_talking(self) -> None:
+    async def _send(self) -> None:
         loop = asyncio.get_running_loop()
         try:
             while not self.end:
-                await self._exchange_once(loop)
+                await loop.sock_sendall(self._socket, struct.pack("!I", 0))
                 await asyncio.sleep(0.02)  # the pace of the traffic, not a wait for an event
-        finally:
-            self._socket.close()
-
-    async def _exchange_once(self, loop: asyncio.AbstractEventLoop) -> None:
-        try:
-            await _exchange(loop, self._socket, b"still there?")
-            self.exchanged += 1
         except OSError as error:
-            self.end = errno.errorcode.get(error.errno or 0, str(error))
+            await self._note(end=_reason(error))
+
+    async def _receive(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while not self.end:
+                (length,) = struct.unpack("!I", await _read(loop, self._socket, 4))
+                await _read(loop, self._socket, length)
+                await self._note()
+        except OSError as error:
+            await self._note(end=_reason(error))
         except EOFError:
-            self.end = "closed"
+            await self._note(end="closed")
+
+    async def _note(self, *, end: str = "") -> None:
+        self.exchanged += not end
+        self.end = self.end or end
         async with self._progress:
             self._progress.notify_all()
 
     def exchanges_again(self, *, within: float = 5.0) -> bool:
         """Whether a message sent from now on comes back."""
-        target = self.exchanged + 2  # one may be on its way already
+        target = self.exchanged + 3  # some may be on their way already
         return self._traffic.run(self._awaited(lambda: self.exchanged >= target, within)) and not self.end
 
     def is_cut(self, *, within: float = 5.0) -> bool:
@@ -136,8 +147,10 @@ class Conversation:
 
     def close(self) -> None:
         async def stop() -> None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._socket.close()
 
         self._traffic.run(stop())
 
@@ -157,19 +170,22 @@ class Traffic:
         """The result of a coroutine on the traffic's own thread."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    def listen(self, place: Namespace, name: str, ports: Iterable[tuple[str, int]]) -> None:
-        """Answers with `name` on every address of the namespace, both families."""
-        self.run(self._listen(place, name, list(ports)))
+    def listen(
+        self,
+        place: Namespace,
+        name: str,
+        ports: Iterable[tuple[str, int]],
+        addresses: Sequence[Address] = (IPv6Address("::"),),
+    ) -> None:
+        """Answers with `name`, on every address of the namespace where none is given.
 
-    async def _listen(self, place: Namespace, name: str, ports: list[tuple[str, int]]) -> None:
-        for protocol, port in ports:
-            with place.entered():
-                kind = socket.SOCK_STREAM if protocol == "TCP" else socket.SOCK_DGRAM
-                sock = socket.socket(socket.AF_INET6, kind)
-                sock.setblocking(False)
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                sock.bind(("::", port))
+        Where a namespace has several, UDP answers would come from another one than was asked.
+        """
+        self.run(self._listen(place, name, list(itertools.product(ports, addresses))))
+
+    async def _listen(self, place: Namespace, name: str, ends: list[tuple[tuple[str, int], Address]]) -> None:
+        for (protocol, port), address in ends:
+            sock = _listening(place, protocol, port, address)
             if protocol == "TCP":
                 self._listeners.append(await asyncio.start_server(_Answering(name), sock=sock))
             else:
@@ -248,8 +264,8 @@ class _Answering:
                 answer = f"{self._name} {client}\n".encode() + payload
                 writer.write(struct.pack("!I", len(answer)) + answer)
                 await writer.drain()
-        except (EOFError, OSError):
-            pass
+        except (EOFError, OSError, asyncio.CancelledError):
+            pass  # the last when the lab closes, and asyncio's server would log it as a defect
         finally:
             writer.close()
 
@@ -285,8 +301,12 @@ async def _outcome(probe: Probe) -> Outcome:
     except OSError as error:
         resets = (errno.ECONNREFUSED, errno.ECONNRESET)
         verdict = Verdict.REFUSED if error.errno in resets else Verdict.REJECTED
-        detail = errno.errorcode.get(error.errno or 0, str(error))
+        detail = _reason(error)
     return Outcome(verdict=verdict, by=by, seen=seen, detail=detail, elapsed=time.monotonic() - started)
+
+
+def _reason(error: OSError) -> str:
+    return errno.errorcode.get(error.errno or 0, str(error))
 
 
 async def _probe_tcp(probe: Probe) -> tuple[str, Address | None]:
@@ -368,6 +388,18 @@ def _open(probe: Probe, kind: int, protocol: int = 0) -> socket.socket:
             sock.setsockopt(level, option, 1)
         anywhere = "0.0.0.0" if v4 else "::"
         sock.bind((str(probe.source or anywhere), probe.source_port))
+    return sock
+
+
+def _listening(place: Namespace, protocol: str, port: int, address: Address) -> socket.socket:
+    with place.entered():
+        kind = socket.SOCK_STREAM if protocol == "TCP" else socket.SOCK_DGRAM
+        sock = socket.socket(socket.AF_INET if address.version == 4 else socket.AF_INET6, kind)
+    sock.setblocking(False)
+    if address.version == 6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((str(address), port))
     return sock
 
 

@@ -123,14 +123,8 @@ def without_vrfs(layout: Layout) -> Layout:
     """
     return replace(
         layout,
-        links=frozenset(
-            replace(link, master=None)
-            for link in layout.links
-            if link.kind is not LinkKind.VRF
-        ),
+        links=frozenset(replace(link, master=None) for link in layout.links if link.kind is not LinkKind.VRF),
         routes=frozenset(
-            route
-            for route in layout.routes
-            if not str(route.link).startswith(("ah", "hh", "vn"))
+            route for route in layout.routes if not str(route.link).startswith(("ah", "hh", "vn"))
         ),
     )

@@ -33,10 +33,12 @@ def _vrf() -> None:
 
 @pytest.fixture(scope="module")
 def make_world(_vrf: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., World]]:
-    """Builds a world for one module. One at a time: their namespaces have the same names."""
+    """Builds a world, in place of the one before: their namespaces have the same names."""
     worlds: list[World] = []
 
     def make(*, nodes: int = 2, versions: tuple[int, ...] = (4, 6)) -> World:
+        while worlds:
+            worlds.pop().close()
         worlds.append(World(tmp_path_factory.mktemp("agents"), nodes=nodes, versions=versions))
         return worlds[-1]
 
