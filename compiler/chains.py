@@ -41,7 +41,7 @@ def chains_text(datapath: Datapath) -> str:
     vxlan = f"udp dport {datapath.vxlan_port}"
     v4, v6 = datapath.host_links_v4, datapath.host_links_v6
     return (
-        _PREROUTING.format(vxlan=vxlan, v4=v4, v6=v6)
+        _PREROUTING.format(vxlan=vxlan)
         + _INPUT_AND_FORWARD.format(vxlan=vxlan)
         + _POSTROUTING.format(v4=v4, v6=v6)
         + "".join(_pick_text(choices) for choices in CHOICES)
@@ -62,34 +62,12 @@ def _pick_text(choices: int) -> str:
 
 
 _PREROUTING: Final = f"""\
-	# Which Services a pod may ask. The rest stays untracked: then nobody translates it, kube-proxy
-	# neither, and the forward chain refuses it. A reset from here would be routed outside the VRF.
-	# At a host link's address the node awaits the answers to its probes.
-	chain admit {{{{
-		type filter hook prerouting priority raw - 10; policy accept;
-		iifgroup {NETWORK} meta iifkind != "vrf" goto services_of_network
-	}}}}
-	chain services_of_network {{{{
-		iifgroup . ip daddr . {_SERVICE} vmap @vips4
-		iifgroup . ip6 daddr . {_SERVICE} vmap @vips6
-		iifgroup . ip daddr . {_SERVICE} @infrastructure4 accept
-		iifgroup . ip6 daddr . {_SERVICE} @infrastructure6 accept
-		ip daddr @service_ranges4 notrack accept
-		ip6 daddr @service_ranges6 notrack accept
-		ip daddr != {{v4}} fib daddr type local notrack accept
-		ip6 daddr != {{v6}} fib daddr type local notrack accept
-		ip daddr vmap @isolated4
-		ip6 daddr vmap @isolated6
-	}}}}
-
 	# A pod's source must be its own; a network's packets are tracked in its domain's zone, whatever
-	# other tables exempt in `raw`. Setting the zone of an untracked packet would have it tracked
-	# (nft_ct_set_zone_eval).
+	# other tables exempt in `raw`.
 	chain classify {{{{
 		type filter hook prerouting priority raw - 5; policy accept;
 		iifgroup != {OURS} {{vxlan}} goto overlay
 		iifgroup {NETWORK} meta iifkind != "vrf" fib saddr . iif oif missing counter drop
-		ct state untracked accept
 		ct zone set iifgroup map @zones
 	}}}}
 	# Taken from where its sender is, or a pod of the default network could forge a node's packets.
@@ -102,11 +80,11 @@ _PREROUTING: Final = f"""\
 		{{vxlan}} notrack
 	}}}}
 
-	# Services of networks as everyone else meets them. Filter chains, because all nat chains run
-	# together at the nat hook.
+	# A network's packet to a Service picks its backend; everyone else's, to a Service of networks, is
+	# refused. Filter chains, because all nat chains run together at the nat hook.
 	chain services {{{{
 		type filter hook prerouting priority dstnat - 10; policy accept;
-		iifgroup {NETWORK} accept
+		iifgroup {NETWORK} goto services_of_network
 		ip daddr vmap @isolated4
 		ip6 daddr vmap @isolated6
 		fib daddr type local {_SERVICE} @isolated_ports goto refuse
@@ -117,9 +95,9 @@ _PREROUTING: Final = f"""\
 		ip6 daddr vmap @isolated6
 		fib daddr type local {_SERVICE} @isolated_ports goto refuse
 	}}}}
-	chain turn_away {{{{
-		iifgroup {NETWORK} notrack accept
-		goto refuse
+	chain services_of_network {{{{
+		iifgroup . ip daddr . {_SERVICE} vmap @vips4
+		iifgroup . ip6 daddr . {_SERVICE} vmap @vips6
 	}}}}
 	# A reset for TCP, because the kernel rations ICMP errors (icmp_ratelimit): one second each.
 	chain refuse {{{{
@@ -128,15 +106,19 @@ _PREROUTING: Final = f"""\
 	}}}}
 	# Only a packet that came in has a group: the node's own ones go on to kube-proxy.
 	chain mixed {{{{
-		iifgroup {NETWORK} notrack accept
 		iifgroup . ip daddr . {_SERVICE} vmap @vips4
 		iifgroup . ip6 daddr . {_SERVICE} vmap @vips6
 		iifgroup >= 0 goto refuse
 	}}}}
+	# The rest goes where it was going, as a translation: a connection once translated is left alone
+	# by the nat chains that follow, kube-proxy's with its node ports and other networks' Services.
+	# The forward chain refuses it: a reset from here would be routed outside the VRF.
 	chain translate {{{{
 		type nat hook prerouting priority dstnat - 10; policy accept;
 		dnat ip to iifgroup . ip daddr . {_SERVICE} . meta mark map @backends4
 		dnat ip6 to iifgroup . ip6 daddr . {_SERVICE} . meta mark map @backends6
+		iifgroup {NETWORK} dnat ip to ip daddr
+		iifgroup {NETWORK} dnat ip6 to ip6 daddr
 	}}}}
 	chain forget_choice {{{{
 		type filter hook prerouting priority dstnat + 10; policy accept;
@@ -170,7 +152,6 @@ _INPUT_AND_FORWARD: Final = f"""
 		goto refuse
 	}}}}
 	chain to_host {{{{
-		ct state untracked goto refuse
 		ct state invalid counter drop
 		ct state established ct direction reply accept
 		ct state related meta l4proto icmp accept

@@ -198,7 +198,7 @@ def _infrastructure(view: _View) -> Iterator[Versioned]:
 
 def _isolated(plan: NodePlan) -> Iterator[Versioned]:
     for service in plan.isolated:
-        verdict = "goto mixed" if service.mixed else "goto turn_away"
+        verdict = "goto mixed" if service.mixed else "goto refuse"
         for address in service.addresses:
             yield address.version, str(address), Element(verdict, comment(str(service.name)))
 

@@ -123,7 +123,7 @@ def test_overlapping_cluster_ranges_are_collapsed_for_interval_sets() -> None:
 
 
 def test_outsiders_are_refused_at_the_address_and_node_ports_of_an_isolated_service() -> None:
-    assert elements(node_plan(), "isolated4") == {"10.96.0.20": "goto turn_away"}
+    assert elements(node_plan(), "isolated4") == {"10.96.0.20": "goto refuse"}
     assert list(elements(node_plan(), "isolated_ports")) == ["tcp . 30080"]
 
 
