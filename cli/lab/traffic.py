@@ -165,6 +165,7 @@ class Traffic:
         self._listeners: list[asyncio.AbstractServer | asyncio.DatagramTransport] = []
         self._tokens = itertools.count()
         self.arrivals: list[Arrival] = []
+        self._news = asyncio.Event()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of a coroutine on the traffic's own thread."""
@@ -190,9 +191,13 @@ class Traffic:
                 self._listeners.append(await asyncio.start_server(_Answering(name), sock=sock))
             else:
                 transport, _ = await self._loop.create_datagram_endpoint(
-                    lambda: _Datagrams(name, self.arrivals), sock=sock
+                    lambda: _Datagrams(name, self._note), sock=sock
                 )
                 self._listeners.append(transport)
+
+    def _note(self, arrival: Arrival) -> None:
+        self.arrivals.append(arrival)
+        self._news.set()
 
     def probe(self, probe: Probe) -> Outcome:
         return self.probe_all([probe])[0]
@@ -232,7 +237,25 @@ class Traffic:
         self.run(_send_forged(probe, token))
         honest = Probe(start=probe.start, address=probe.address, port=probe.port, protocol="UDP")
         self.probe(honest)
-        return any(arrival.payload == token for arrival in self.arrivals)
+        return self.has_arrived(token)
+
+    def has_arrived(self, payload: bytes) -> bool:
+        """Whether some listener has had this datagram by now."""
+        return any(arrival.payload == payload for arrival in self.arrivals)
+
+    def arrives(self, payload: bytes, *, within: float = 5.0) -> bool:
+        """Whether some listener has had this datagram, or gets it in time."""
+
+        async def arrival() -> None:
+            while not self.has_arrived(payload):
+                self._news.clear()
+                await self._news.wait()
+
+        try:
+            self.run(asyncio.wait_for(arrival(), within))
+        except TimeoutError:
+            return False
+        return True
 
     def close(self) -> None:
         async def stop() -> None:
@@ -271,9 +294,9 @@ class _Answering:
 
 
 class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, name: str, arrivals: list[Arrival]) -> None:
+    def __init__(self, name: str, note: Callable[[Arrival], None]) -> None:
         self._name = name
-        self._arrivals = arrivals
+        self._note = note
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
@@ -281,7 +304,7 @@ class _Datagrams(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
         client = _plain(addr[0])
-        self._arrivals.append(Arrival(listener=self._name, source=client, payload=data))
+        self._note(Arrival(listener=self._name, source=client, payload=data))
         if self._transport is not None:
             self._transport.sendto(f"{self._name} {client}\n".encode() + data, addr)
 

@@ -119,7 +119,7 @@ class World:
 
     def answerer(self, source: LabPod, address: Address) -> LabPod | None:
         """Who must answer `source` at an address, by what was declared; None: it must be refused."""
-        namespaces = self._labels()
+        namespaces = self.labels()
         mine = self.network_of(source)
         for pod in self.network_pods():
             theirs = self.network_of(pod)
@@ -129,7 +129,7 @@ class World:
                 return pod
         return None
 
-    def _labels(self) -> dict[str, dict[str, str]]:
+    def labels(self) -> dict[str, dict[str, str]]:
         return {
             name: {"kubernetes.io/metadata.name": name, **namespace.labels}
             for name, namespace in self.lab.namespaces.items()
@@ -163,7 +163,7 @@ class World:
         if answerer is not None:
             return Expected.REACHED
         mine = self.network_of(source)
-        namespaces = self._labels()
+        namespaces = self.labels()
         within = (
             network
             for network in self.declarations.networks
