@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, TypeVar
 
 from cli.lab.lab import (
     ECHO_PORTS,
@@ -55,6 +56,18 @@ _FOREIGN: Final = f"route show table main\nlink show group default\nrule show pr
 PLAIN: Final = "default/plain-1"
 """A pod of the default network."""
 
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class State:
+    """What a node's kernel holds, as text to compare."""
+
+    ruleset: str
+    """Atoll's table, without counters; "" where there is none."""
+    foreign: str
+    """Tables, links, routes and rules that are not Atoll's."""
+
 
 class Cluster:
     def __init__(self, prefix: str) -> None:
@@ -97,28 +110,28 @@ class Cluster:
         """Atoll's table on each node, as nft lists it, without counters."""
         return self._of_nodes(lambda node: node.place.run("nft", "-s", "list", "table", *TABLE.split()))
 
-    def foreign_state(self) -> dict[str, str]:
-        """Tables, links, routes and rules on each node that are not Atoll's."""
-        return self._of_nodes(_foreign_state)
+    def states(self) -> dict[str, State]:
+        return self._of_nodes(_state)
 
-    def _of_nodes(self, text_of: Callable[[LabNode], str]) -> dict[str, str]:
+    def _of_nodes(self, look: Callable[[LabNode], T]) -> dict[str, T]:
         with ThreadPoolExecutor() as threads:
             nodes = self.lab.nodes
-            return dict(zip((node.name for node in nodes), threads.map(text_of, nodes), strict=True))
+            return dict(zip((node.name for node in nodes), threads.map(look, nodes), strict=True))
 
     def close(self) -> None:
         self.lab.close()
 
 
-def _foreign_state(node: LabNode) -> str:
-    """In few processes: each takes its time on an emulated processor."""
+def _state(node: LabNode) -> State:
+    """By few processes: each takes its time on an emulated processor."""
     tables = node.place.run("nft", "-s", "list", "ruleset")
-    own = tables.find(f"table {TABLE} {{\n")
-    if own >= 0:
-        tables = tables[:own] + tables[tables.index("\n}\n", own) + 3 :]
+    start = tables.find(f"table {TABLE} {{\n")
+    end = tables.index("\n}\n", start) + 3 if start >= 0 else start
     rest = [node.place.run("ip", f"-{version}", "-batch", "-", text=_FOREIGN) for version in (4, 6)]
     # The kernel lists the route that comes with an address of Atoll's host links.
-    return tables + "".join(line for line in "".join(rest).splitlines(True) if " dev hh" not in line)
+    foreign = [line for line in "".join(rest).splitlines(keepends=True) if " dev hh" not in line]
+    own = tables[start:end]
+    return State(ruleset=own, foreign=tables.replace(own, "") + "".join(foreign))
 
 
 def with_own_ranges(cluster_yaml: str) -> str:

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from cli.demonstration.bus import Applied
 from cli.demonstration.checks import Answer, Question, Tally, ask
-from cli.demonstration.cluster import SERVICES
+from cli.demonstration.cluster import SERVICES, State
 from cli.demonstration.commits import BROKEN, CHECKOUT
 from cli.demonstration.elements import element_lines
 from cli.demonstration.narrator import Narrator
@@ -50,7 +50,6 @@ class Story:
         self._look_around()
         self._connect_networks()
         self._break_something()
-        self._compare_foreign_state()
 
     def _begin(self) -> None:
         scene, say = self._scene, self._say
@@ -59,7 +58,7 @@ class Story:
         say.step("A controller follows the repository; an agent starts in each node's network namespace")
         scene.start_agents()
         say.detail(*(f"$ {command}" for command in scene.commands))
-        self._foreign = scene.cluster.foreign_state()
+        self._states = scene.cluster.states()
         scene.tell_inventory()
         say.step("The inventory is there: the first commit goes to the nodes")
         self._plans = scene.await_revision(scene.revision)
@@ -77,11 +76,12 @@ class Story:
         say.detail(*self._pod_lines())
         first, second = (scene.cluster.lab.pods[name] for name in ("shop/web-1", "analytics/bi-2"))
         self._hold("web-1 and bi-2 have different addresses", first.addresses == second.addresses)
-        self._hold_equal("ruleset changed by attaching pods", rulesets, scene.cluster.rulesets())
-        self._hold_equal("foreign state changed by Atoll", self._foreign, scene.cluster.foreign_state())
+        states = scene.cluster.states()
+        self._hold_equal("ruleset changed by attaching pods", rulesets, _rulesets(states))
+        self._hold_equal("foreign state changed by Atoll", _foreign(self._states), _foreign(states))
         scene.cluster.add_services()
         scene.cluster.lab.start_kube_proxy()
-        self._foreign = scene.cluster.foreign_state()
+        self._states = scene.cluster.states()
         scene.tell_inventory()
         self._plans = scene.await_change(self._plans)
         say.step(f"{len(SERVICES)} Services have endpoints now; kube-proxy and Atoll know them")
@@ -179,24 +179,24 @@ class Story:
         self._hold("the broken file has no error", any(p.path in BROKEN for p in status.problems))
         say.detail("and the controller's log:", f"  {scene.controller.line_with('event=refused')}")
         self._hold_equal("plan file changed", plans, scene.bus.plan_texts())
-        self._hold_equal("ruleset changed", rulesets, scene.cluster.rulesets())
-        questions = Survey(scene.cluster, self._reachability).questions()
+        self._compare_states(rulesets)
+
+    def _compare_states(self, rulesets: Mapping[str, str]) -> None:
+        states = self._scene.cluster.states()
+        self._hold_equal("ruleset changed", rulesets, _rulesets(states))
+        questions = Survey(self._scene.cluster, self._reachability).questions()
         answers = self._ask([question for question in questions if question.client in _RECHECKED])
-        say.step(
-            f"Nothing changed: plans and rulesets are the same bytes, {len(answers)} exchanges as before"
+        self._say.step(
+            f"Nothing changed: the same bytes in plans and rulesets, {len(answers)} exchanges as before"
         )
+        self._hold_equal("foreign state changed", _foreign(self._states), _foreign(states))
+        self._say.step("Tables of kube-proxy and a firewall, links, routes, rules of others: the same bytes")
 
     def _tell_problem(self, problem: ProblemRecord) -> None:
         place = f"{problem.path}:{problem.line}:{problem.column}"
         self._say.detail(
             f"  {place}: {problem.severity} {problem.code}: {problem.subject}: {problem.reason}",
             f"    = {problem.remedy}",
-        )
-
-    def _compare_foreign_state(self) -> None:
-        self._hold_equal("foreign state changed", self._foreign, self._scene.cluster.foreign_state())
-        self._say.step(
-            "kube-proxy's and the firewall's tables, and all else that is not Atoll's: the same bytes"
         )
 
     def _ask(self, questions: Sequence[Question] | Iterator[Question]) -> list[Answer]:
@@ -216,3 +216,11 @@ class Story:
             difference = unified_diff(before[node].splitlines(), after[node].splitlines(), lineterm="", n=0)
             shown = "".join(f"\n{' ' * 10}    {line}" for line in islice(difference, 2, _SHOWN_DIFFERENCE))
             self._hold(f"{node}: {otherwise}{shown}", before[node] == after[node])
+
+
+def _rulesets(states: Mapping[str, State]) -> dict[str, str]:
+    return {node: state.ruleset for node, state in states.items()}
+
+
+def _foreign(states: Mapping[str, State]) -> dict[str, str]:
+    return {node: state.foreign for node, state in states.items()}
