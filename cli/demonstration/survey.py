@@ -180,8 +180,8 @@ class Survey:
         *,
         port: int = _PORT,
     ) -> Iterator[Question]:
-        # A listener with several addresses answers UDP from another one than was asked.
         promised = Mark.REACHED if reached else Mark.REFUSED
+        # Refusals differ by protocol: a reset, or an ICMP error. Where it is reached, TCP tells enough.
         for address, protocol in product(addresses, ("TCP",) if reached else ("TCP", "UDP")):
             yield Question(
                 section=NODES,
