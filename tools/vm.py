@@ -172,7 +172,8 @@ def run_in_machine(command: list[str], *, timeout: float, kvm: bool) -> int:
             print("vm: the machine stopped before the command ended")
             return STOPPED_EARLY
         result = int((shared / "status").read_text())
-    print(f"vm: ended with status {result} after {time.monotonic() - started:.0f} s")
+    if result != 0:  # else the command's own last line is the last
+        print(f"vm: ended with status {result} after {time.monotonic() - started:.0f} s")
     return result
 
 
