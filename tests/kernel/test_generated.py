@@ -20,6 +20,7 @@ SEEDS = (1, 2, 3)
 @pytest.fixture(scope="module")
 def world(make_world: Callable[..., World]) -> World:
     world = make_world(nodes=3)
+    world.cluster += "  limits: {maxDeletedShare: 1}\n"  # each cluster replaces the one before
     world.lab.namespaces.update({space: LabNamespace(labels={"team": space}) for space in SPACES})
     return world
 
