@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from cli.failure import ExitCode
+from cli.options import log_format
 
 
 @click.command("agent")
@@ -56,13 +57,7 @@ from cli.failure import ExitCode
     show_default=True,
     help="How long a pod's attachment waits for a plan that knows the pod.",
 )
-@click.option(
-    "--log-format",
-    type=click.Choice(["logfmt", "json"]),
-    default="logfmt",
-    show_default=True,
-    help="Of stderr.",
-)
+@log_format
 def command(
     node: str | None,
     plans: Path,

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from cli.failure import Failure
-from cli.options import folder_option, inventory_option
+from cli.options import folder_option, inventory_option, log_format
 
 
 @click.command("controller")
@@ -31,13 +31,7 @@ from cli.options import folder_option, inventory_option
     show_default=True,
     help="Between two looks at the repository, a tenth more or less.",
 )
-@click.option(
-    "--log-format",
-    type=click.Choice(["logfmt", "json"]),
-    default="logfmt",
-    show_default=True,
-    help="Of stderr.",
-)
+@log_format
 def command(
     repo: str, ref: str, folder: str, inventory: Path, plans: Path, interval: float, log_format: str
 ) -> None:

@@ -52,3 +52,12 @@ def inventory_option(*, required: bool, help: str) -> Callable[[F], F]:
         required=required,
         help=help,
     )
+
+
+log_format = click.option(
+    "--log-format",
+    type=click.Choice(["logfmt", "json"]),
+    default="logfmt",
+    show_default=True,
+    help="Of stderr.",
+)
