@@ -35,6 +35,19 @@ class Change:
     slices: Mapping[ObjectName, EndpointSlice | None] = field(default_factory=dict)
 
 
+def merged(first: Change, then: Change) -> Change:
+    """One change that does what the two do, one after the other."""
+    return Change(
+        declarations=then.declarations or first.declarations,
+        confirmed=first.confirmed if then.confirmed is None else then.confirmed,
+        nodes={**first.nodes, **then.nodes},
+        namespaces={**first.namespaces, **then.namespaces},
+        pods={**first.pods, **then.pods},
+        services={**first.services, **then.services},
+        slices={**first.slices, **then.slices},
+    )
+
+
 def change_between(before: Inventory, after: Inventory) -> Change:
     """What leads from one inventory to another; looks at every object."""
     return Change(

@@ -65,6 +65,17 @@ class Parsed:
     problems: tuple[Problem, ...]
     cache: FileCache
 
+    @property
+    def named(self) -> frozenset[tuple[str, ObjectName]]:
+        """Kind and name of every object in the files, whether or not it could be understood."""
+        fragments = (read.fragment for read in self.cache.files.values())
+        return frozenset((seen.kind, seen.name) for fragment in fragments for seen in fragment.sightings)
+
+    @property
+    def describes_cluster(self) -> bool:
+        """Whether a file holds a ClusterConfig, whether or not it could be understood."""
+        return any(read.fragment.clusters for read in self.cache.files.values())
+
 
 @collector_paused()
 def parse(files: Mapping[str, bytes], *, revision: str, cache: FileCache | None = None) -> Parsed:

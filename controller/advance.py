@@ -55,7 +55,8 @@ class Wanted:
 def actions_to(published: Published, wanted: Wanted) -> Iterator[Action]:
     """Yield nothing where everything is published already."""
     commit, allocations = wanted.commit, wanted.allocations
-    if published.commit is None or published.commit.revision != commit.revision:
+    kept = published.commit
+    if kept is None or kept.revision != commit.revision or kept.files != commit.files:
         yield KeepCommit(revision=commit.revision, files=commit.files)
     if published.allocations != allocations:
         yield KeepAllocations(allocations=allocations)

@@ -11,18 +11,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from compiler.catalogue import found
-from compiler.change import change_between
+from compiler.change import Change, change_between, changed_inventory, merged
 from compiler.compilation import Compilation, compile, recompile
+from compiler.inventory import Inventory
 from compiler.model import Declarations
 from compiler.parse import FileCache, parse
 from compiler.problem import Problem, Severity, in_reading_order
 from controller.actions import Action, PublishPlan, PublishStatus, WithdrawPlan
 from controller.advance import Wanted, actions_to, after, digests_of
+from controller.composition import PREFIX, Composition, Offer, compose
 from controller.confirmation import confirmed_by, frees
+from controller.inventory_file import InventoryReading
 from controller.log import Value
 from controller.reach import Reach, reach_of
 from controller.reporting import status_of
-from controller.snapshot import Snapshot
+from controller.snapshot import Revision, Snapshot
 from controller.state import Commit, Observation, State
 
 
@@ -50,6 +53,7 @@ def decide(state: State, observation: Observation) -> Decision:
     notes: list[Note] = []
     now = _look(state, observation, notes)
     now = _take_inventory(now, observation, notes)
+    now = _take_cluster(now, observation)
     now = _confirm(now, observation, notes)
     if _is_due(state, now):
         now = _compile(state, now, observation, notes)
@@ -66,14 +70,18 @@ def decide(state: State, observation: Observation) -> Decision:
     return Decision(state=now, actions=actions, findings=tuple(notes), results=results)
 
 
-def read_commit(snapshot: Snapshot, cache: FileCache) -> tuple[Commit, FileCache]:
-    """Parse a snapshot; what was refused while reading it is among the problems."""
-    if snapshot.problems and not snapshot.files:
-        return Commit(snapshot=snapshot, declarations=None, problems=snapshot.problems), cache
-    parsed = parse(snapshot.files, revision=snapshot.revision, cache=cache)
-    problems = in_reading_order((*snapshot.problems, *parsed.problems))
-    declarations = None if has_errors(problems) else parsed.declarations
-    return Commit(snapshot=snapshot, declarations=declarations, problems=problems), parsed.cache
+def recovered_commit(kept: Snapshot, cache: FileCache) -> tuple[Commit, FileCache]:
+    """Return the commit in force that an earlier controller kept, cluster's objects included."""
+    parsed = parse(kept.files, revision=kept.revision, cache=cache)
+    foreign = {path: content for path, content in kept.files.items() if path.startswith(PREFIX)}
+    files = {path: content for path, content in kept.files.items() if path not in foreign}
+    commit = Commit(
+        snapshot=Snapshot(revision=kept.revision, files=files),
+        foreign=foreign,
+        declarations=parsed.declarations,
+        problems=parsed.problems,
+    )
+    return commit, parsed.cache
 
 
 def has_errors(problems: Iterable[Problem]) -> bool:
@@ -97,16 +105,11 @@ def _look(state: State, observation: Observation, notes: list[Note]) -> State:
     if sighting.rewritten:
         facts["rewritten"] = True
     notes.append(Note(event="seen", facts=facts))
-    commit, cache = read_commit(observation.snapshot, state.cache)
-    if commit.declarations is None:
-        notes.append(_refusal(commit, commit.problems))
     return replace(
         state,
         seen=sighting.revision,
         seen_at=timestamp(observation),
-        candidate=commit,
-        cache=cache,
-        problems=commit.problems,
+        candidate=observation.snapshot,
         rewritten=_rewritten(state) if sighting.rewritten else None,
     )
 
@@ -120,6 +123,8 @@ def _take_inventory(state: State, observation: Observation, notes: list[Note]) -
     reading = observation.inventory
     if reading is None:
         return state
+    if reading.change is not None:
+        return _changed(state, reading.change, reading)
     if reading.inventory is None:
         notes.append(Note(event="inventory-refused", facts=_summary(reading.problems)))
         return replace(state, inventory_problems=reading.problems)
@@ -127,7 +132,33 @@ def _take_inventory(state: State, observation: Observation, notes: list[Note]) -
     if reading.problems:
         facts |= _summary(reading.problems)
     notes.append(Note(event="inventory", facts=facts))
-    return replace(state, inventory=reading.inventory, inventory_problems=reading.problems)
+    compiled = state.compilation.inputs.inventory if state.compilation else Inventory()
+    return replace(
+        state,
+        inventory=reading.inventory,
+        pending=change_between(compiled, reading.inventory),
+        inventory_problems=reading.problems,
+    )
+
+
+def _changed(state: State, change: Change, reading: InventoryReading) -> State:
+    return replace(
+        state,
+        inventory=changed_inventory(state.inventory or Inventory(), change),
+        pending=merged(state.pending, change),
+        inventory_problems=reading.problems,
+    )
+
+
+def _take_cluster(state: State, observation: Observation) -> State:
+    """What stands in the cluster: declarations by other hands, and our own plans if others changed them."""
+    if observation.offer is not None:
+        state = replace(state, offer=observation.offer)
+    if not observation.stamps:
+        return state
+    found_plans = {**state.published.plans, **observation.stamps}
+    plans = {node: stamp for node, stamp in found_plans.items() if stamp is not None}
+    return replace(state, published=replace(state.published, plans=plans))
 
 
 def _confirm(state: State, observation: Observation, notes: list[Note]) -> State:
@@ -140,14 +171,14 @@ def _confirm(state: State, observation: Observation, notes: list[Note]) -> State
 
 
 def _is_due(before: State, now: State) -> bool:
-    """Whether something has changed that a compilation depends on."""
-    if now.inventory is None:
-        return False
-    return now.candidate is not before.candidate or _has_moved(before, now)
+    """Whether something has changed that a compilation, or at least a judgement, depends on."""
+    return now.candidate is not before.candidate or now.offer is not before.offer or _has_moved(before, now)
 
 
 def _has_moved(before: State, now: State) -> bool:
     """Whether the ground under the good commit has changed."""
+    if now.inventory is None:
+        return False
     return (
         now.compilation is None
         or now.inventory is not before.inventory
@@ -156,16 +187,25 @@ def _has_moved(before: State, now: State) -> bool:
 
 
 def _compile(before: State, now: State, observation: Observation, notes: list[Note]) -> State:
-    """Bring the candidate into force, or else the good commit up to the inventory."""
-    if now.candidate and now.candidate.declarations:
-        compilation = _compiled(now, now.candidate.declarations)
-        problems = in_reading_order((*now.candidate.problems, *compilation.problems))
-        if not has_errors(problems):
-            return _promoted(now, now.candidate, compilation, problems, observation, notes)
-        if now.candidate is not before.candidate or problems != before.problems:
-            notes.append(_refusal(now.candidate, problems))
+    """Bring the candidate into force, or else the good commit up to the cluster."""
+    if now.candidate:
+        composition = _composed(now, now.candidate)
+        now = replace(now, cache=composition.cache)
+        if composition.compilation:
+            return _promoted(now, composition, composition.compilation, observation, notes)
+        problems = composition.problems
+        if has_errors(problems) and (now.candidate is not before.candidate or problems != before.problems):
+            notes.append(_refusal(composition.snapshot.revision, problems))
         now = replace(now, problems=problems)
+    if _must_recompose(before, now):
+        return _recomposed(now, notes)
     return _refreshed(now, now.good, notes) if now.good and _has_moved(before, now) else now
+
+
+def _composed(state: State, snapshot: Snapshot) -> Composition:
+    in_force = state.good.foreign if state.good else {}
+    compiler = None if state.inventory is None else lambda declared: _compiled(state, declared)
+    return compose(snapshot, state.offer or Offer(), in_force, state.cache, compiler)
 
 
 def _compiled(state: State, declarations: Declarations) -> Compilation:
@@ -175,7 +215,7 @@ def _compiled(state: State, declarations: Declarations) -> Compilation:
     if before is None:
         return compile(declarations, state.inventory, state.allocations)
     change = replace(
-        change_between(before.inputs.inventory, state.inventory),
+        state.pending,
         declarations=None if declarations is before.inputs.declarations else declarations,
         confirmed=state.allocations.confirmed,
     )
@@ -184,21 +224,54 @@ def _compiled(state: State, declarations: Declarations) -> Compilation:
 
 def _promoted(
     state: State,
-    commit: Commit,
+    composition: Composition,
     compilation: Compilation,
-    problems: tuple[Problem, ...],
     observation: Observation,
     notes: list[Note],
 ) -> State:
-    notes.append(_compilation_note(commit, compilation, problems))
+    commit = _commit(composition)
+    notes.append(_compilation_note(commit, compilation, composition.problems))
     same = state.good is not None and state.good.revision == commit.revision
     return replace(
         _in_force(state, compilation),
         good=commit,
         good_at=state.good_at if same else timestamp(observation),
         candidate=None,
-        problems=problems,
+        problems=composition.problems,
+        objections=composition.objections,
     )
+
+
+def _commit(composition: Composition) -> Commit:
+    return Commit(
+        snapshot=composition.snapshot,
+        foreign=composition.foreign,
+        declarations=composition.declarations,
+        problems=composition.texts,
+    )
+
+
+def _must_recompose(before: State, now: State) -> bool:
+    """Whether objects of the cluster may come into force, or leave it, beside the good commit."""
+    if now.offer is None or now.inventory is None:
+        return False
+    waiting = bool(now.offer.leaving or now.objections) and now.inventory is not before.inventory
+    return now.offer is not before.offer or now.compilation is None or waiting
+
+
+def _recomposed(state: State, notes: list[Note]) -> State:
+    base = state.good.snapshot if state.good else Snapshot(revision=Revision(""), files={})
+    composition = _composed(state, base)
+    state = replace(state, cache=composition.cache)
+    if composition.compilation is None:
+        notes.append(_refusal(base.revision, composition.problems))
+        return state if state.candidate else replace(state, problems=composition.problems)
+    commit = _commit(composition)
+    notes.append(_compilation_note(commit, composition.compilation, composition.problems))
+    state = replace(
+        _in_force(state, composition.compilation), good=commit, objections=composition.objections
+    )
+    return state if state.candidate else replace(state, problems=composition.problems)
 
 
 def _refreshed(state: State, good: Commit, notes: list[Note]) -> State:
@@ -208,15 +281,15 @@ def _refreshed(state: State, good: Commit, notes: list[Note]) -> State:
     compilation = _compiled(state, good.declarations)
     problems = in_reading_order((*good.problems, *compilation.problems))
     if has_errors(problems):
-        notes.append(_refusal(good, problems))
+        notes.append(_refusal(good.revision, problems))
     else:
         notes.append(_compilation_note(good, compilation, problems))
         state = _in_force(state, compilation)
     return state if state.candidate else replace(state, problems=problems)
 
 
-def _refusal(commit: Commit, problems: tuple[Problem, ...]) -> Note:
-    return Note(event="refused", facts={"revision": commit.revision, **_summary(problems)})
+def _refusal(revision: Revision, problems: tuple[Problem, ...]) -> Note:
+    return Note(event="refused", facts={"revision": revision, **_summary(problems)})
 
 
 def _in_force(state: State, compilation: Compilation) -> State:
@@ -224,6 +297,7 @@ def _in_force(state: State, compilation: Compilation) -> State:
     return replace(
         state,
         compilation=compilation,
+        pending=Change(),
         allocations=compilation.allocations,
         digests=digests_of(compilation.plans, earlier, state.digests),
         reach=reach_of(compilation, state.reach),
@@ -232,7 +306,7 @@ def _in_force(state: State, compilation: Compilation) -> State:
 
 def _wanted(state: State, good: Commit, compilation: Compilation, reach: Reach) -> Wanted:
     return Wanted(
-        commit=good.snapshot,
+        commit=good.kept,
         allocations=state.allocations,
         plans=compilation.plans,
         digests=state.digests,

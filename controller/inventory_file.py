@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from compiler.catalogue import found
+from compiler.change import Change
 from compiler.inventory import Inventory
 from compiler.kubectl import read_inventory
 from compiler.problem import Origin, Problem, Severity
@@ -14,9 +15,10 @@ from compiler.problem import Origin, Problem, Severity
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InventoryReading:
-    """What a changed inventory holds; None where it could not be read at all."""
+    """The inventory as a whole, or what changed in it; neither where it could not be read at all."""
 
-    inventory: Inventory | None
+    inventory: Inventory | None = None
+    change: Change | None = None
     problems: tuple[Problem, ...] = ()
 
 

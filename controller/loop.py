@@ -12,7 +12,7 @@ from datetime import datetime
 from compiler.parse import FileCache
 from compiler.problem import Problem
 from controller.actions import describe
-from controller.decide import Decision, decide, read_commit
+from controller.decide import Decision, decide, recovered_commit
 from controller.git import GitSource, Sighting
 from controller.inventory_file import InventorySource
 from controller.log import Log, Value, now
@@ -31,7 +31,7 @@ def first_state(place: Place, publisher: Publisher) -> State:
     good: Commit | None = None
     cache = FileCache()
     if published.commit:
-        kept, cache = read_commit(published.commit, cache)
+        kept, cache = recovered_commit(published.commit, cache)
         good = kept if kept.declarations else None
     status = published.status
     return State(

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from compiler.allocations import Allocations
+from compiler.change import Change
 from compiler.compilation import Compilation
 from compiler.inventory import Inventory
 from compiler.model import Declarations
 from compiler.names import NodeName
 from compiler.parse import FileCache
 from compiler.problem import Problem
+from controller.composition import Files, Offer
 from controller.git import Sighting
 from controller.inventory_file import InventoryReading
-from controller.publication import Published, Report
+from controller.publication import PlanStamp, Published, Report
 from controller.reach import Reach
 from controller.snapshot import Revision, Snapshot
 
@@ -31,16 +33,23 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Commit:
-    """A commit as far as it could be parsed."""
+    """A commit, and the objects of the cluster that are in force beside it."""
 
     snapshot: Snapshot
+    foreign: Files = field(default_factory=dict)
+    """By pseudo path; empty in the embedded mode."""
     declarations: Declarations | None
-    """None where an error stands among the problems."""
+    """Of both. None where an error stands among the problems."""
     problems: tuple[Problem, ...]
 
     @property
     def revision(self) -> Revision:
         return self.snapshot.revision
+
+    @property
+    def kept(self) -> Snapshot:
+        """Everything that a restart must find again."""
+        return Snapshot(revision=self.revision, files={**self.snapshot.files, **self.foreign})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +63,10 @@ class Observation:
     source_problem: Problem | None = None
     """The look at the repository failed."""
     inventory: InventoryReading | None = None
+    offer: Offer | None = None
+    """The declarations among the cluster's objects, where they changed."""
+    stamps: Mapping[NodeName, PlanStamp | None] = field(default_factory=dict)
+    """Published plans that another hand changed, as they stand there now; None for one that is gone."""
     reports: Mapping[NodeName, Report] = field(default_factory=dict)
 
 
@@ -67,7 +80,7 @@ class State:
     """What parsing found out about files; most of a new commit's are the old ones."""
     seen: Revision | None = None
     seen_at: str = ""
-    candidate: Commit | None = None
+    candidate: Snapshot | None = None
     """The commit seen, while it is not in force."""
     good: Commit | None = None
     """The commit in force: the last that compiled without an error."""
@@ -76,7 +89,13 @@ class State:
     """Of the last attempt to compile the commit seen."""
     source_problem: Problem | None = None
     rewritten: Problem | None = None
+    offer: Offer | None = None
+    """What the cluster declares; None in the embedded mode, where nothing does."""
+    objections: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
+    """Why an object of the cluster is not in force as it stands there, by pseudo path."""
     inventory: Inventory | None = None
+    pending: Change = field(default_factory=Change)
+    """What the inventory gained over the compilation's."""
     inventory_problems: tuple[Problem, ...] = ()
     compilation: Compilation | None = None
     """Of the good commit with the inventory: what is, or is about to be, published."""
