@@ -1,1 +1,1 @@
-"""The Kubernetes API as the controller and the agents use it: objects, list-watch, Lease, nothing of Atoll."""
+"""The Kubernetes API as controller and agents use it: objects, list-watch, Lease; nothing of networks."""
