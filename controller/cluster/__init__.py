@@ -1,0 +1,1 @@
+"""The controller on a cluster: custom resources in, custom resources out."""
