@@ -55,7 +55,10 @@ class Publisher(Protocol):
         """Return what earlier actions left, after whatever end. Raise PublicationError if it is damaged."""
 
     def execute(self, action: Action) -> None:
-        """Do it durably and at once, or raise PublicationError and leave what was."""
+        """Do it durably, at the latest before the next action of another kind, or raise PublicationError."""
+
+    def finish(self) -> None:
+        """Return when everything is durable; raise PublicationError for what could not be done."""
 
     def reports(self) -> Mapping[NodeName, Report]:
         """Return the last report of each agent; what cannot be read counts as no report."""

@@ -99,6 +99,9 @@ class DirectoryPublisher:
         except OSError as error:
             raise _failed(self.root, error) from None
 
+    def finish(self) -> None:
+        """Nothing is left: every action was durable when it returned."""
+
     def _execute(self, action: Action) -> None:
         match action:
             case KeepCommit():

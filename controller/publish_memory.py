@@ -45,5 +45,8 @@ class MemoryPublisher:
         if isinstance(action, PublishPlan):
             self.plans[action.plan.name] = action
 
+    def finish(self) -> None:
+        """Nothing is left."""
+
     def reports(self) -> Mapping[NodeName, Report]:
         return dict(self.agents)

@@ -15,6 +15,7 @@ from controller.inventory_file import InventoryFile
 from controller.location import Location
 from controller.log import Log
 from controller.loop import Controller, first_state
+from controller.observer import RepositoryObserver
 from controller.publication import PublicationError
 from controller.publish import DirectoryPublisher
 from controller.snapshot import ReadLimits
@@ -67,14 +68,18 @@ def _controller(settings: Settings, publisher: DirectoryPublisher, waker: FileWa
         limits=settings.limits,
     )
     place = Place(repository=settings.location.url, ref=settings.ref, folder=settings.folder)
-    return Controller(
+    observer = RepositoryObserver(
         source=source,
         inventory=InventoryFile(path=settings.inventory),
+        publisher=publisher,
+        interval=settings.interval,
+    )
+    return Controller(
+        observer=observer,
         publisher=publisher,
         waker=waker,
         log=log,
         state=first_state(place, publisher),
-        interval=settings.interval,
     )
 
 

@@ -14,6 +14,7 @@ from controller.git_memory import MemoryRepository
 from controller.inventory_file import MemoryInventory
 from controller.log import MemoryLog
 from controller.loop import Controller, first_state
+from controller.observer import RepositoryObserver
 from controller.publication import Report
 from controller.publish_memory import MemoryPublisher
 from controller.state import Place
@@ -58,16 +59,20 @@ class Scene:
     def restart(self) -> None:
         """Begin with what the one before left in the publication, and nothing else."""
         place = Place(repository="memory", ref="main", folder="")
-        self.current = Controller(
+        observer = RepositoryObserver(
             source=self.repository,
             inventory=self.inventory,
+            publisher=self.publisher,
+            interval=30.0,
+            clock=lambda: datetime(2026, 1, 2, 12, 0, tzinfo=UTC),
+            spread=lambda low, high: (low + high) / 2,
+        )
+        self.current = Controller(
+            observer=observer,
             publisher=self.publisher,
             waker=self.waker,
             log=self.log,
             state=first_state(place, self.publisher),
-            interval=30.0,
-            clock=lambda: datetime(2026, 1, 2, 12, 0, tzinfo=UTC),
-            spread=lambda low, high: (low + high) / 2,
         )
 
     def turn(self, *, look: bool = True) -> list[str]:
