@@ -268,9 +268,7 @@ def _recomposed(state: State, notes: list[Note]) -> State:
         return state if state.candidate else replace(state, problems=composition.problems)
     commit = _commit(composition)
     notes.append(_compilation_note(commit, composition.compilation, composition.problems))
-    state = replace(
-        _in_force(state, composition.compilation), good=commit, objections=composition.objections
-    )
+    state = replace(_in_force(state, composition.compilation), good=commit, objections=composition.objections)
     return state if state.candidate else replace(state, problems=composition.problems)
 
 
