@@ -955,6 +955,67 @@ _ENTRIES: dict[str, Entry] = {
         example="# atoll controller --inventory missing.json",
         remedy="Write it with kubectl get nodes,namespaces,pods,services,endpointslices -A -o json",
     ),
+    "ATL810": Entry(
+        title="Commit not signed",
+        severity=ERROR,
+        explanation=(
+            "The source demands signatures, and a commit that came in carries none. A signed tag does not "
+            "sign the commits below it. The last good commit stays."
+        ),
+        example="# git commit --no-gpg-sign",
+        remedy="Sign it, with git commit --amend --no-edit -S, and push again",
+    ),
+    "ATL811": Entry(
+        title="Commit signed by an unknown key",
+        severity=ERROR,
+        explanation=(
+            "The signature is by a key that is not among those of the source's verify.keysFrom. Keys of the "
+            "machine or of key servers do not count. The last good commit stays."
+        ),
+        example="# a commit signed by a key that was taken out of the Secret",
+        remedy="Add the public key to verify.keysFrom, or sign the commit with an allowed key",
+    ),
+    "ATL812": Entry(
+        title="Signature not good",
+        severity=ERROR,
+        explanation=(
+            "The commit carries a signature that does not count: it does not match the content, it or its "
+            "key has expired, the key is revoked, or it is not meant for Git. Keys are judged at the "
+            "present, never at the date that a commit claims. The last good commit stays."
+        ),
+        example="# a commit signed by an expired key",
+        remedy="Sign the commit with a key that is valid now, and push again",
+    ),
+    "ATL813": Entry(
+        title="Keys for signatures not usable",
+        severity=ERROR,
+        explanation=(
+            "What verify.keysFrom names holds no key, a private key, or a text that is no key. As long as "
+            "that is so, no commit can be verified, and the last good one stays."
+        ),
+        example="# a Secret whose value is the file id_ed25519 instead of id_ed25519.pub",
+        remedy="Give public keys: what gpg --export --armor prints, .pub files or allowed_signers",
+    ),
+    "ATL814": Entry(
+        title="Credentials not usable",
+        severity=ERROR,
+        explanation=(
+            "The Secret of the source does not fit its URL. https takes username and password, or "
+            "bearerToken, and ca.crt for an authority of one's own; ssh takes identity and known_hosts."
+        ),
+        example="# an ssh URL, and a Secret without known_hosts",
+        remedy="Correct the Secret that spec.secretRef names",
+    ),
+    "ATL815": Entry(
+        title="Signatures cannot be checked",
+        severity=ERROR,
+        explanation=(
+            "gpg or ssh-keygen is missing where the controller runs, or more than 10,000 commits would have "
+            "to be verified at once. What is not verified is not applied; the last good commit stays."
+        ),
+        example="# a push of 20,000 commits",
+        remedy="Install gnupg and openssh-client, and push in smaller steps",
+    ),
 }
 
 CATALOGUE: Mapping[Code, Entry] = MappingProxyType({Code(code): entry for code, entry in _ENTRIES.items()})

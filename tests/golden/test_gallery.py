@@ -28,6 +28,12 @@ ELSEWHERE = {
     "ATL804": ("of the repository, not of its content", "controller/test_git.py"),
     "ATL805": ("of the repository's history, not of one commit", "controller/test_loop.py"),
     "ATL806": ("of the inventory file, not of its content", "controller/test_inventory_file.py"),
+    "ATL810": ("of a commit's signature, not of its content", "controller/test_signatures.py"),
+    "ATL811": ("of a commit's signature, not of its content", "controller/test_signatures.py"),
+    "ATL812": ("of a commit's signature, not of its content", "controller/test_signatures.py"),
+    "ATL813": ("of a Secret, not of the repository's content", "controller/test_signatures.py"),
+    "ATL814": ("of a Secret, not of the repository's content", "controller/test_credentials.py"),
+    "ATL815": ("of the controller's machine, not of one commit", "controller/test_signatures.py"),
 }
 """Codes that no case provokes: why, and which test does."""
 
