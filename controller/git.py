@@ -1,7 +1,8 @@
 """The network repository in Git: fetched into a bare cache, read from its object database.
 
 Nothing is checked out, no hook runs, no submodule is followed, nobody is asked for a password. Each
-operation is a child process (`controller.git_child`) with an environment made from nothing.
+operation is a child process (`controller.git_child`) with an environment made from nothing
+(`controller.git_environment`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from typing import Protocol
 import msgspec
 
 from compiler.problem import in_reading_order
+from controller.credentials import Credentials
+from controller.git_environment import prepare
+from controller.git_error import error_of
 from controller.git_messages import (
     Answer,
     Commit,
@@ -30,18 +34,14 @@ from controller.git_messages import (
     Read,
     Request,
     Resolve,
+    Verified,
+    Verify,
     decode_answer,
     encode,
 )
-from controller.location import Location
-from controller.snapshot import (
-    ReadLimits,
-    Revision,
-    Snapshot,
-    SourceError,
-    refusal_problem,
-    source_error,
-)
+from controller.location import Location, may_be_branch
+from controller.signatures import MAX_COMMITS, Signers, Verification
+from controller.snapshot import ReadLimits, Revision, Snapshot, refusal_problem
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,9 +54,16 @@ class Sighting:
 
 
 class GitSource(Protocol):
-    """A ref of a repository and a folder in it. Both methods raise SourceError."""
+    """A ref of a repository and a folder in it. All methods raise SourceError."""
 
     def look(self, previous: Revision | None) -> Sighting: ...
+
+    def verify(self, previous: Revision | None, revision: Revision) -> Verification:
+        """Check the signatures of a commit that was seen, and of all that came in since `previous`.
+
+        The tip is checked even where nothing came in, and alone where nothing was applied before.
+        """
+        ...
 
     def read(self, revision: Revision) -> Snapshot: ...
 
@@ -71,12 +78,41 @@ class GitRepository:
     cache: Path
     limits: ReadLimits = field(default_factory=ReadLimits)
     seconds: int = 60
+    credentials: Credentials | None = None
+    signers: Signers | None = None
+    verify_seconds: int = 600
+    """MAX_COMMITS signatures take two minutes on two cores."""
 
     def look(self, previous: Revision | None) -> Sighting:
-        request = Fetch(url=self.location.url, ref=self.ref, cache=str(self.cache), previous=previous)
-        answer = _ask(request, repository=self.location.url, location=self.location, seconds=self.seconds)
+        request = Fetch(
+            url=self.location.url,
+            ref=self.ref,
+            cache=str(self.cache),
+            previous=previous if may_be_branch(self.ref) else None,
+        )
+        answer = _ask(
+            request,
+            repository=self.location.url,
+            location=self.location,
+            seconds=self.seconds,
+            credentials=self.credentials,
+        )
         assert isinstance(answer, Commit)
         return Sighting(revision=Revision(answer.name), rewritten=answer.rewritten)
+
+    def verify(self, previous: Revision | None, revision: Revision) -> Verification:
+        if self.signers is None:
+            raise ValueError("a repository without signers verifies nothing")
+        request = Verify(
+            repository=str(self.cache),
+            commit=revision,
+            previous=previous,
+            signers=self.signers,
+            limit=MAX_COMMITS,
+        )
+        answer = _ask(request, repository=self.location.url, location=None, seconds=self.verify_seconds)
+        assert isinstance(answer, Verified)
+        return answer.verification
 
     def read(self, revision: Revision) -> Snapshot:
         return read_commit(self.cache, revision, self.folder, limits=self.limits, seconds=self.seconds)
@@ -102,12 +138,18 @@ def read_commit(
     return Snapshot(revision=revision, files=answer.files, problems=problems)
 
 
-def _ask(request: Request, *, repository: str, location: Location | None, seconds: int) -> Answer:
+def _ask(
+    request: Request,
+    *,
+    repository: str,
+    location: Location | None,
+    seconds: int,
+    credentials: Credentials | None = None,
+) -> Answer:
     """Run the child; raise SourceError for every Failure, crash or time-out."""
     with tempfile.TemporaryDirectory(prefix="atoll-git-") as folder:
-        config = Path(folder, "config")
-        config.write_text(_git_config(location, repository))
-        output, crash = _run_child(encode(request), _environment(location, config), seconds)
+        environment = prepare(Path(folder), repository=repository, location=location, credentials=credentials)
+        output, crash = _run_child(encode(request), environment, seconds)
     if crash is None:
         try:
             answer = decode_answer(output)
@@ -116,7 +158,7 @@ def _ask(request: Request, *, repository: str, location: Location | None, second
     else:
         answer = crash
     if isinstance(answer, Failure):
-        raise _error(answer, request, repository, seconds)
+        raise error_of(answer, request, repository=repository, seconds=seconds, credentials=credentials)
     return answer
 
 
@@ -148,92 +190,3 @@ def _end_group(child: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
     child.communicate()
-
-
-def _environment(location: Location | None, config: Path) -> dict[str, str]:
-    """Everything that the child may know. HOME and the agent socket are for ssh keys alone."""
-    kept = {
-        name: os.environ[name]
-        for name in ("PATH", "HOME", "SSH_AUTH_SOCK", "SSL_CERT_FILE")
-        if name in os.environ
-    }
-    return kept | {
-        "PYTHONPATH": str(Path(__file__).parent.parent),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "LC_ALL": "C",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": str(config),
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_ASKPASS": "true",
-        "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oConnectTimeout=10",
-        "GIT_NO_LAZY_FETCH": "1",
-        # Stronger than any protocol.*.allow, a repository's own configuration included.
-        "GIT_ALLOW_PROTOCOL": location.protocol if location else "none",
-    }
-
-
-def _git_config(location: Location | None, repository: str) -> str:
-    """The only configuration beside the repository's own."""
-    allowed = f'[protocol "{location.protocol}"]\n\tallow = always\n' if location else ""
-    trusted = ""
-    if location is None or location.is_local:
-        # The operator named this very path; Git would refuse one that belongs to another user.
-        path = _quoted(repository)
-        trusted = f"[safe]\n\tdirectory = {path}\n\tdirectory = {_quoted(repository + '/.git')}\n"
-    return (
-        "[core]\n\thooksPath = /dev/null\n\tfsmonitor = false\n"
-        "[credential]\n\thelper =\n"
-        "[fetch]\n\tfsckObjects = true\n\trecurseSubmodules = false\n"
-        "[submodule]\n\trecurse = false\n"
-        "[gc]\n\tautoDetach = false\n"
-        "[http]\n\tfollowRedirects = initial\n\tlowSpeedLimit = 1000\n\tlowSpeedTime = 20\n"
-        f"[protocol]\n\tallow = never\n{allowed}{trusted}"
-    )
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-
-
-_SAYINGS: Mapping[Kind, tuple[str, str, str | None]] = {
-    Kind.GIT_MISSING: ("ATL802", "git cannot be run: {detail}", "Install git 2.38 or later"),
-    Kind.UNREACHABLE: ("ATL802", "it cannot be read: {detail}", None),
-    Kind.NOT_A_REPOSITORY: ("ATL802", "there is no Git repository: {detail}", None),
-    Kind.NOT_PERMITTED: ("ATL802", "access is denied: {detail}", "Give this user a key that may read it"),
-    Kind.UNTRUSTED_HOST: (
-        "ATL802",
-        "the host could not prove who it is: {detail}",
-        "Put its key into known_hosts, or its authority into the system's certificates",
-    ),
-    Kind.REVISION_MISSING: ("ATL803", "{what} names no commit", None),
-    Kind.FOLDER_MISSING: ("ATL803", "{detail}", None),
-    Kind.TOO_LARGE: ("ATL804", "it is larger than what is fetched: {detail}", None),
-    Kind.TOO_SLOW: ("ATL804", "Git did not finish within {seconds} seconds", None),
-    Kind.BROKEN_CACHE: (
-        "ATL804",
-        "its cache cannot be used: {detail}",
-        "Remove the cache directory, it is fetched anew",
-    ),
-}
-
-
-_NO_COMMIT = (
-    "HEAD names no commit, as in a repository without any",
-    "Commit something first, with git commit, or name a branch that has commits",
-)
-
-
-def _error(failure: Failure, request: Request, repository: str, seconds: int) -> SourceError:
-    code, reason, remedy = _SAYINGS[failure.kind]
-    match request:
-        case Fetch(ref="HEAD") | Resolve(revision="HEAD") if failure.kind is Kind.REVISION_MISSING:
-            reason, remedy = _NO_COMMIT
-    match request:
-        case Fetch():
-            what = f"ref {request.ref}"
-        case Resolve():
-            what = f"revision {request.revision}"
-        case Read():
-            what = f"commit {request.commit}"
-    words = {"detail": failure.detail[:300], "what": what, "seconds": str(seconds)}
-    return source_error(code, f"repository {repository}", reason.format_map(words), remedy)

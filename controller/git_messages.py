@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from controller.signatures import Signers, Verification
 from controller.snapshot import ReadLimits, Refusal
 
 
@@ -35,6 +36,17 @@ class Read(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     limits: ReadLimits
 
 
+class Verify(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Check the signatures of `commit` and of all that came in since `previous`."""
+
+    repository: str
+    commit: str
+    previous: str | None
+    signers: Signers
+    limit: int
+    """How many commits are checked at most."""
+
+
 class Commit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     name: str
     rewritten: bool = False
@@ -46,11 +58,17 @@ class Files(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     refused: list[tuple[str, Refusal]]
 
 
+class Verified(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    verification: Verification
+
+
 class Kind(StrEnum):
     """Kinds of failure, by what the operator can do about them."""
 
     GIT_MISSING = "git missing"
+    PROGRAM_MISSING = "program missing"
     UNREACHABLE = "unreachable"
+    MOVED = "moved"
     NOT_A_REPOSITORY = "not a repository"
     NOT_PERMITTED = "not permitted"
     UNTRUSTED_HOST = "untrusted host"
@@ -58,6 +76,8 @@ class Kind(StrEnum):
     FOLDER_MISSING = "folder missing"
     TOO_LARGE = "too large"
     TOO_SLOW = "too slow"
+    TOO_MANY_COMMITS = "too many commits"
+    KEYS_UNUSABLE = "keys unusable"
     BROKEN_CACHE = "broken cache"
 
 
@@ -67,8 +87,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What Git said, one line."""
 
 
-Request = Fetch | Resolve | Read
-Answer = Commit | Files | Failure
+Request = Fetch | Resolve | Verify | Read
+Answer = Commit | Verified | Files | Failure
 _REQUESTS: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
 _ANSWERS: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 

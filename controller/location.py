@@ -15,6 +15,7 @@ from controller.snapshot import SourceError, source_error
 
 _SCP_LIKE = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*:[A-Za-z0-9_~/][^\s]*")
 _REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _REVISION = re.compile(r"[A-Za-z0-9_@][A-Za-z0-9_./+@{}~^-]*")
 
 
@@ -72,6 +73,30 @@ def checked_ref(text: str) -> str:
         reason = "it is not the name of a branch, tag or commit"
         raise source_error("ATL803", f"ref {text}", reason, "Give a name such as main")
     return text
+
+
+def ref_of(*, branch: str = "", tag: str = "", commit: str = "") -> str:
+    """Return the full ref that a NetworkSource's `spec.ref` names; branch main where it names nothing."""
+    named = [kind for kind, name in (("branch", branch), ("tag", tag), ("commit", commit)) if name]
+    if len(named) > 1:
+        reason = f"it names a {' and a '.join(named)}"
+        raise source_error("ATL803", "spec.ref", reason, "Give one of branch, tag and commit")
+    if commit:
+        if not is_commit_name(commit):
+            reason = "it is not the full name of a commit"
+            raise source_error("ATL803", f"commit {commit}", reason, "Give all its 40 digits")
+        return commit
+    return f"refs/tags/{checked_ref(tag)}" if tag else f"refs/heads/{checked_ref(branch or 'main')}"
+
+
+def is_commit_name(text: str) -> bool:
+    """Whether a ref is a commit itself, which nothing can move."""
+    return bool(_COMMIT.fullmatch(text))
+
+
+def may_be_branch(ref: str) -> bool:
+    """Whether a ref is one that authors move forward, so that moving it elsewhere is worth a word."""
+    return not is_commit_name(ref) and not ref.startswith("refs/tags/")
 
 
 def checked_revision(text: str) -> str:
