@@ -19,6 +19,7 @@ from compiler.parse import FileCache, parse
 from compiler.problem import Problem, Severity, in_reading_order
 from controller.actions import Action, PublishPlan, PublishStatus, WithdrawPlan
 from controller.advance import Wanted, actions_to, after, digests_of
+from controller.commit import Commit
 from controller.composition import PREFIX, Composition, Offer, compose
 from controller.confirmation import confirmed_by, frees
 from controller.inventory_file import InventoryReading
@@ -26,7 +27,8 @@ from controller.log import Value
 from controller.reach import Reach, reach_of
 from controller.reporting import status_of
 from controller.snapshot import Revision, Snapshot
-from controller.state import Commit, Observation, State
+from controller.staging import begun, kept_commit, moved_on, staged
+from controller.state import Observation, State
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,13 +56,14 @@ def decide(state: State, observation: Observation) -> Decision:
     now = _look(state, observation, notes)
     now = _take_inventory(now, observation, notes)
     now = _take_cluster(now, observation)
+    now = _move_on(now, observation, notes)
     now = _confirm(now, observation, notes)
     if _is_due(state, now):
         now = _compile(state, now, observation, notes)
     actions: tuple[Action, ...] = ()
-    if now.good and now.compilation and now.reach:
-        wanted = _wanted(now, now.good, now.compilation, now.reach)
-        actions = tuple(actions_to(now.published, wanted))
+    kept = kept_commit(now)
+    if kept and now.compilation and now.reach:
+        actions = tuple(actions_to(now.published, _wanted(now, kept, now.reach)))
     now = replace(now, published=after(now.published, actions))
     results = tuple(_published(actions, now))
     status = status_of(now, observation.reports)
@@ -99,6 +102,9 @@ def _look(state: State, observation: Observation, notes: list[Note]) -> State:
     if state.source_problem:
         notes.append(Note(event="reachable"))
         state = replace(state, source_problem=None)
+    if observation.handled != state.handled:
+        # Somebody asked for a look by name: that is how a quarantined commit gets another chance.
+        state = replace(state, handled=observation.handled, quarantined=None, halted=None)
     if observation.snapshot is None:
         return state
     facts: dict[str, Value] = {"revision": sighting.revision, "files": len(observation.snapshot.files)}
@@ -109,7 +115,9 @@ def _look(state: State, observation: Observation, notes: list[Note]) -> State:
         state,
         seen=sighting.revision,
         seen_at=timestamp(observation),
-        candidate=observation.snapshot,
+        candidate=None if sighting.revision == state.quarantined else observation.snapshot,
+        halted=state.halted if sighting.revision == state.quarantined else None,
+        verification=observation.verification,
         rewritten=_rewritten(state) if sighting.rewritten else None,
     )
 
@@ -154,6 +162,7 @@ def _take_cluster(state: State, observation: Observation) -> State:
     """What stands in the cluster: declarations by other hands, and our own plans if others changed them."""
     if observation.offer is not None:
         state = replace(state, offer=observation.offer)
+    state = replace(state, strategy=observation.strategy, traits=observation.traits)
     if not observation.stamps:
         return state
     found_plans = {**state.published.plans, **observation.stamps}
@@ -161,8 +170,26 @@ def _take_cluster(state: State, observation: Observation) -> State:
     return replace(state, published=replace(state.published, plans=plans))
 
 
+def _move_on(state: State, observation: Observation, notes: list[Note]) -> State:
+    """The rollout, one wave further where the nodes are ready for it."""
+    before, state = state.rollout, moved_on(state, observation)
+    if before is None or state.rollout is before:
+        return state
+    facts: dict[str, Value] = {"revision": before.revision}
+    if state.rollout:
+        facts |= {"stage": state.rollout.stage, "nodes": len(state.rollout.released)}
+        notes.append(Note(event="rollout", facts=facts))
+    elif state.halted:
+        notes.append(Note(event="halted", facts={**facts, "problem": str(state.halted)}))
+    else:
+        notes.append(Note(event="rolled-out", facts=facts))
+    return state
+
+
 def _confirm(state: State, observation: Observation, notes: list[Note]) -> State:
-    """Advance `Allocations.confirmed` to what every node with a plan has applied."""
+    """Advance `Allocations.confirmed` to what every node has applied; never during a rollout."""
+    if state.rollout:
+        return state
     confirmed = confirmed_by(state.published, observation.reports)
     if confirmed <= state.allocations.confirmed:
         return state
@@ -172,7 +199,9 @@ def _confirm(state: State, observation: Observation, notes: list[Note]) -> State
 
 def _is_due(before: State, now: State) -> bool:
     """Whether something has changed that a compilation, or at least a judgement, depends on."""
-    return now.candidate is not before.candidate or now.offer is not before.offer or _has_moved(before, now)
+    if now.candidate is not before.candidate or now.offer is not before.offer:
+        return True
+    return now.good is not before.good or _has_moved(before, now)
 
 
 def _has_moved(before: State, now: State) -> bool:
@@ -188,6 +217,9 @@ def _has_moved(before: State, now: State) -> bool:
 
 def _compile(before: State, now: State, observation: Observation, notes: list[Note]) -> State:
     """Bring the candidate into force, or else the good commit up to the cluster."""
+    if now.candidate and now.good and now.compilation is None and now.inventory:
+        # After a restart: what was in force is what a new commit is rolled out over.
+        now = _recomposed(now, notes)
     if now.candidate:
         composition = _composed(now, now.candidate)
         now = replace(now, cache=composition.cache)
@@ -232,7 +264,7 @@ def _promoted(
     commit = _commit(composition)
     notes.append(_compilation_note(commit, compilation, composition.problems))
     same = state.good is not None and state.good.revision == commit.revision
-    return replace(
+    now = replace(
         _in_force(state, compilation),
         good=commit,
         good_at=state.good_at if same else timestamp(observation),
@@ -240,6 +272,7 @@ def _promoted(
         problems=composition.problems,
         objections=composition.objections,
     )
+    return begun(state, now, observation)
 
 
 def _commit(composition: Composition) -> Commit:
@@ -256,7 +289,8 @@ def _must_recompose(before: State, now: State) -> bool:
     if now.offer is None or now.inventory is None:
         return False
     waiting = bool(now.offer.leaving or now.objections) and now.inventory is not before.inventory
-    return now.offer is not before.offer or now.compilation is None or waiting
+    changed = now.offer is not before.offer or now.good is not before.good
+    return changed or now.compilation is None or waiting
 
 
 def _recomposed(state: State, notes: list[Note]) -> State:
@@ -302,12 +336,13 @@ def _in_force(state: State, compilation: Compilation) -> State:
     )
 
 
-def _wanted(state: State, good: Commit, compilation: Compilation, reach: Reach) -> Wanted:
+def _wanted(state: State, kept: Commit, reach: Reach) -> Wanted:
+    plans, digests = staged(state)
     return Wanted(
-        commit=good.kept,
+        commit=kept.kept,
         allocations=state.allocations,
-        plans=compilation.plans,
-        digests=state.digests,
+        plans=plans,
+        digests=digests,
         reachability=reach.reachability,
         reachability_text=reach.text,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -10,14 +11,17 @@ from typing import Protocol
 
 from compiler.parse import FileCache
 from controller.actions import describe
+from controller.commit import Commit
 from controller.decide import Decision, decide, recovered_commit
 from controller.log import Log, Value
 from controller.observer import Observer
 from controller.publication import PublicationError, Publisher
 from controller.snapshot import Revision
-from controller.state import Commit, Observation, Place, State
+from controller.state import Observation, Place, State
 from controller.watch import Wake, Waker
 
+ROLLOUT_SECONDS = 1.0
+"""Between two looks whether a wave has taken too long."""
 RETRY_SECONDS = 5.0
 """Until a publication that failed is tried again."""
 
@@ -70,8 +74,12 @@ class Controller:
         wake = Wake.TIME
         while not stopping():
             self.turn(look=wake is Wake.TIME)
-            pause = self.observer.pause()
-            wake = self.waker.wait(min(pause, RETRY_SECONDS) if self._failed else pause)
+            wake = self.waker.wait(min(self._patience(), self.observer.pause()))
+
+    def _patience(self) -> float:
+        if self.state.rollout:
+            return ROLLOUT_SECONDS
+        return RETRY_SECONDS if self._failed else math.inf
 
     def turn(self, *, look: bool) -> None:
         """Observe once and do what follows; with `look`, the repository is looked at too."""

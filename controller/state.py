@@ -10,15 +10,17 @@ from compiler.allocations import Allocations
 from compiler.change import Change
 from compiler.compilation import Compilation
 from compiler.inventory import Inventory
-from compiler.model import Declarations
 from compiler.names import NodeName
 from compiler.parse import FileCache
 from compiler.problem import Problem
-from controller.composition import Files, Offer
+from controller.commit import Commit
+from controller.composition import Offer
 from controller.git import Sighting
 from controller.inventory_file import InventoryReading
 from controller.publication import PlanStamp, Published, Report
 from controller.reach import Reach
+from controller.rollout import NodeTraits, Rollout, Strategy
+from controller.signatures import Verification
 from controller.snapshot import Revision, Snapshot
 
 
@@ -29,27 +31,6 @@ class Place:
     repository: str
     ref: str
     folder: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Commit:
-    """A commit, and the objects of the cluster that are in force beside it."""
-
-    snapshot: Snapshot
-    foreign: Files = field(default_factory=dict)
-    """By pseudo path; empty in the embedded mode."""
-    declarations: Declarations | None
-    """Of both. None where an error stands among the problems."""
-    problems: tuple[Problem, ...]
-
-    @property
-    def revision(self) -> Revision:
-        return self.snapshot.revision
-
-    @property
-    def kept(self) -> Snapshot:
-        """Everything that a restart must find again."""
-        return Snapshot(revision=self.revision, files={**self.snapshot.files, **self.foreign})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +46,17 @@ class Observation:
     inventory: InventoryReading | None = None
     offer: Offer | None = None
     """The declarations among the cluster's objects, where they changed."""
+    place: Place | None = None
+    """Of the repository that the sighting is of, where it may be another than before."""
+    verification: Verification | None = None
+    """Of the commits up to the one sighted, where signatures are required."""
+    handled: str = ""
+    """The request for a look that this one answers, as it was written."""
+    strategy: Strategy | None = None
+    """How a commit is to go out; None: to all nodes at once."""
+    traits: Mapping[NodeName, NodeTraits] = field(default_factory=dict)
+    elapsed: float = 0.0
+    """Seconds of a clock that only ever goes forward."""
     stamps: Mapping[NodeName, PlanStamp | None] = field(default_factory=dict)
     """Published plans that another hand changed, as they stand there now; None for one that is gone."""
     reports: Mapping[NodeName, Report] = field(default_factory=dict)
@@ -103,3 +95,13 @@ class State:
     """Of the compilation's plans."""
     reach: Reach | None = None
     """Of the compilation."""
+    strategy: Strategy | None = None
+    traits: Mapping[NodeName, NodeTraits] = field(default_factory=dict)
+    handled: str = ""
+    rollout: Rollout | None = None
+    """Of the good commit, while it has not reached every node."""
+    halted: Problem | None = None
+    """Why the commit seen went back; it stays quarantined until another is seen."""
+    quarantined: Revision | None = None
+    verification: Verification | None = None
+    """Of the commit seen."""

@@ -1,0 +1,240 @@
+"""A publication in the API server: records as ConfigMaps, a NodeNetwork for each node.
+
+Plans of one turn are written several at a time; whatever follows them waits until all are there. A plan
+that the server refuses is named in the error and stops no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from compiler import codec
+from compiler.allocations import Allocations
+from compiler.names import NodeName
+from controller.actions import (
+    Action,
+    KeepAllocations,
+    KeepCommit,
+    PublishPlan,
+    PublishReachability,
+    PublishStatus,
+    WithdrawPlan,
+)
+from controller.advance import after
+from controller.cluster.node_networks import NodeNetworks, Written, known
+from controller.cluster.objects import FIELD_MANAGER
+from controller.cluster.plan_object import PlanTooLarge, objects_of, part_name, plan_bytes
+from controller.cluster.records import Records
+from controller.publication import PlanStamp, PublicationError, Published, Report
+from controller.snapshot import Revision, Snapshot
+from kube.api import Api, ApiError, NotFound, ObjectRef
+from kube.kinds import NODE_NETWORK_PARTS, NODE_NETWORKS
+
+WRITERS = 8
+"""Plans under way at once: enough to fill the time of a round trip, few enough for the server."""
+
+
+class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of the commit in force."""
+
+    revision: str
+    files: dict[str, str]
+
+
+class _Spec(msgspec.Struct):
+    revision: str = ""
+    generation: int = 0
+    digest: str = ""
+    parts: int = 0
+    plan: str = ""
+
+
+class _Metadata(msgspec.Struct, rename="camel"):
+    name: str = ""
+    resource_version: str = "0"
+    generation: int = 0
+
+
+class _NodeNetwork(msgspec.Struct):
+    metadata: _Metadata
+    spec: _Spec = msgspec.field(default_factory=_Spec)
+
+
+class _PartSpec(msgspec.Struct):
+    data: str = ""
+
+
+class _Part(msgspec.Struct):
+    spec: _PartSpec = msgspec.field(default_factory=_PartSpec)
+
+
+class _ListMetadata(msgspec.Struct):
+    continue_token: str = msgspec.field(default="", name="continue")
+
+
+class _Page(msgspec.Struct):
+    metadata: _ListMetadata
+    items: list[msgspec.Raw]
+
+
+@dataclass(kw_only=True, slots=True)
+class ClusterPublisher:
+    api: Api
+    records: Records
+    epoch: int
+    """Of this leadership: the API server takes no plan of an older one over a newer."""
+    nodes: NodeNetworks = field(default_factory=NodeNetworks)
+    _published: Published | None = field(default=None, init=False)
+    _pool: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(WRITERS, thread_name_prefix="plans"), init=False
+    )
+    _pending: list[tuple[PublishPlan, Future[Written]]] = field(default_factory=list, init=False)
+
+    def recover(self) -> Published:
+        if self._published is None:
+            self._published = self._read()
+        return self._published
+
+    def execute(self, action: Action) -> None:
+        if isinstance(action, PublishPlan):
+            self._pending.append((action, self._pool.submit(self._publish, action)))
+            return
+        self.finish()
+        try:
+            self._execute(action)
+        except ApiError as error:
+            raise PublicationError(str(error)) from None
+        self._published = after(self.recover(), (action,))
+
+    def finish(self) -> None:
+        """Wait for the plans under way; raise PublicationError that names those that were refused."""
+        pending, self._pending = self._pending, []
+        failures: list[str] = []
+        done: list[PublishPlan] = []
+        for action, future in pending:
+            try:
+                self.nodes.written[action.plan.name] = future.result()
+                done.append(action)
+            except (ApiError, PlanTooLarge) as error:
+                failures.append(f"plan of {action.plan.name}: {error}")
+        self._published = after(self.recover(), done)
+        if failures:
+            more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+            raise PublicationError(failures[0] + more)
+
+    def reports(self) -> Mapping[NodeName, Report]:
+        return known(self.nodes.reports)
+
+    def observed(self, stamps: Mapping[NodeName, PlanStamp | None]) -> None:
+        """Take over what another hand has made of published plans."""
+        published = self.recover()
+        plans = {**published.plans, **stamps}
+        kept = {node: stamp for node, stamp in plans.items() if stamp is not None}
+        self._published = replace(published, plans=kept)
+
+    def _execute(self, action: Action) -> None:
+        match action:
+            case KeepCommit():
+                files = {path: data.decode() for path, data in action.files.items()}
+                kept = msgspec.json.encode(_Kept(revision=action.revision, files=files))
+                self.records.write("commit", kept)
+            case KeepAllocations():
+                self.records.write("allocations", codec.encode_allocations(action.allocations))
+            case WithdrawPlan():
+                self._withdraw(action.node)
+            case PublishReachability():
+                self.records.write("reachability", action.text.encode())
+            case PublishStatus() | PublishPlan():
+                pass  # the statuses of the resources say it; plans are written above
+
+    def _publish(self, action: PublishPlan) -> Written:
+        objects = objects_of(action, epoch=self.epoch)
+        for index, part in enumerate(objects.parts):
+            name = part_name(action.plan.name, index)
+            ref = ObjectRef(resource=NODE_NETWORK_PARTS, name=name)
+            self.api.apply(ref, part, field_manager=FIELD_MANAGER, force=True)
+        ref = ObjectRef(resource=NODE_NETWORKS, name=action.plan.name)
+        answer = self.api.apply(ref, objects.node_network, field_manager=FIELD_MANAGER, force=True)
+        metadata = msgspec.json.decode(answer, type=_NodeNetwork).metadata
+        stamp = PlanStamp(revision=action.revision, generation=action.generation, digest=action.digest)
+        return Written(version=int(metadata.resource_version), generation=metadata.generation, stamp=stamp)
+
+    def _withdraw(self, node: NodeName) -> None:
+        self.nodes.written.pop(node, None)
+        try:
+            self.api.delete(ObjectRef(resource=NODE_NETWORKS, name=node))
+        except NotFound:
+            return
+
+    def _read(self) -> Published:
+        return Published(
+            commit=self._commit(),
+            allocations=self._allocations(),
+            plans={node: written.stamp for node, written in self._list().items()},
+            reachability=(self.records.read("reachability") or b"").decode(errors="replace"),
+        )
+
+    def _commit(self) -> Snapshot | None:
+        data = self.records.read("commit")
+        if data is None:
+            return None
+        kept = msgspec.json.decode(data, type=_Kept)
+        files = {path: text.encode() for path, text in kept.files.items()}
+        return Snapshot(revision=Revision(kept.revision), files=files)
+
+    def _allocations(self) -> Allocations:
+        data = self.records.read("allocations")
+        if data is None:
+            return Allocations()
+        try:
+            return codec.decode_allocations(data)
+        except ValueError as error:
+            message = "Restore it from a backup; starting without it would renumber every network"
+            raise PublicationError(
+                f"ConfigMap atoll-record-allocations: it does not hold allocations: {error}. {message}."
+            ) from None
+
+    def _list(self) -> Mapping[NodeName, Written]:
+        """Every NodeNetwork there is; a plan that is not what its digest says gets none, and is replaced."""
+        token = ""
+        while True:
+            try:
+                page = msgspec.json.decode(
+                    self.api.list(NODE_NETWORKS, limit=50, continue_token=token), type=_Page
+                )
+            except ApiError as error:
+                raise PublicationError(f"nodenetworks cannot be listed: {error}") from None
+            for raw in page.items:
+                found = msgspec.json.decode(raw, type=_NodeNetwork)
+                self.nodes.written[NodeName(found.metadata.name)] = self._written(found)
+            token = page.metadata.continue_token
+            if not token:
+                return self.nodes.written
+
+    def _written(self, found: _NodeNetwork) -> Written:
+        spec = found.spec
+        intact = self._digest(found) == spec.digest
+        return Written(
+            version=int(found.metadata.resource_version),
+            generation=found.metadata.generation,
+            stamp=PlanStamp(
+                revision=Revision(spec.revision),
+                generation=spec.generation,
+                digest=spec.digest if intact else "",
+            ),
+        )
+
+    def _digest(self, found: _NodeNetwork) -> str:
+        pieces = [found.spec.plan]
+        try:
+            for index in range(found.spec.parts):
+                name = part_name(found.metadata.name, index)
+                part = self.api.get(ObjectRef(resource=NODE_NETWORK_PARTS, name=name))
+                pieces.append(msgspec.json.decode(part, type=_Part).spec.data)
+            return codec.digest_of(plan_bytes(iter(pieces)))
+        except (NotFound, ValueError):
+            return ""

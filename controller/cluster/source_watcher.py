@@ -1,0 +1,165 @@
+"""Following the NetworkSource's repository in a thread: a slow Git host delays nothing but itself.
+
+The thread looks when the interval has passed, when the NetworkSource changes or asks for it, and when a
+webhook tells of a push. What it finds waits for the loop's next turn; only the newest finding counts.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from compiler.problem import Problem
+from controller.cluster.objects import ObservedSource
+from controller.cluster.source_repository import Repositories
+from controller.git import GitSource, Sighting
+from controller.observer import read
+from controller.signatures import Verification
+from controller.snapshot import Revision, Snapshot, SourceError
+from controller.state import Place
+
+_JITTER = 0.1
+"""Of the interval, either way."""
+RETRY_SECONDS = 5.0
+"""After the first failure; doubled with each further one, up to the interval."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """What one look brought."""
+
+    place: Place
+    sighting: Sighting | None = None
+    snapshot: Snapshot | None = None
+    """Where the commit is another than at the look before."""
+    problem: Problem | None = None
+    verification: Verification | None = None
+    handled: str = ""
+    """The request (`reconcile.atoll.dev/requestedAt`) that was answered by this look."""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Task:
+    """What to follow, and from where on."""
+
+    source: ObservedSource
+    applied: Revision | None
+    """The commit in force: signatures are demanded of everything after it."""
+
+    @property
+    def identity(self) -> object:
+        """Changes of anything else ask for no new look."""
+        return self.source.key, self.source.spec, self.source.metadata.requested_at
+
+
+@dataclass(kw_only=True)
+class SourceWatcher:
+    repositories: Repositories
+    wake: Callable[[], None]
+    """Wakes the loop."""
+    interval_of: Callable[[ObservedSource], float]
+    _task: _Task | None = field(default=None, init=False)
+    _asked: bool = field(default=False, init=False)
+    _stopped: bool = field(default=False, init=False)
+    _finding: Finding | None = field(default=None, init=False)
+    _seen: tuple[Place, Revision] | None = field(default=None, init=False)
+    _failures: int = field(default=0, init=False)
+    _last: tuple[object, ...] = field(default=(), init=False)
+    _condition: threading.Condition = field(default_factory=threading.Condition, init=False)
+    _thread: threading.Thread | None = field(default=None, init=False)
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="git", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        with self._condition:
+            self._stopped = True
+            self._condition.notify_all()
+
+    def follow(self, source: ObservedSource | None, applied: Revision | None) -> None:
+        """Follow this NetworkSource from now on; called every turn."""
+        with self._condition:
+            before = self._task.identity if self._task else None
+            self._task = _Task(source=source, applied=applied) if source else None
+            if self._task and self._task.identity != before:
+                self._asked = True
+                self._condition.notify_all()
+
+    def look_now(self) -> None:
+        """As soon as possible: a webhook told of a push."""
+        with self._condition:
+            self._asked = True
+            self._condition.notify_all()
+
+    def take(self) -> Finding | None:
+        """Return what was found since the last call."""
+        with self._condition:
+            finding, self._finding = self._finding, None
+            return finding
+
+    def _run(self) -> None:
+        due = time.monotonic()
+        while True:
+            with self._condition:
+                while not self._stopped and (self._task is None or not self._is_due(due)):
+                    self._condition.wait(max(0.0, due - time.monotonic()) if self._task else None)
+                if self._stopped:
+                    return
+                task, self._asked = self._task, False
+            assert task is not None
+            if not task.source.spec.suspend:
+                self._tell(self._look(task))
+            due = time.monotonic() + self._pause(task)
+
+    def _is_due(self, due: float) -> bool:
+        return self._asked or time.monotonic() >= due
+
+    def _pause(self, task: _Task) -> float:
+        interval = self.interval_of(task.source)
+        if self._failures:
+            interval = min(interval, RETRY_SECONDS * 2 ** min(self._failures - 1, 10))
+        return interval * random.uniform(1 - _JITTER, 1 + _JITTER)
+
+    def _tell(self, finding: Finding) -> None:
+        """Hand a finding over; the same one again wakes nobody."""
+        self._failures = self._failures + 1 if finding.problem else 0
+        news = (finding.place, finding.sighting, finding.problem, finding.handled)
+        if news == self._last and finding.snapshot is None:
+            return
+        self._last = news
+        with self._condition:
+            if self._finding and finding.snapshot is None and finding.place == self._finding.place:
+                # A snapshot that nobody has taken yet must not be lost.
+                finding = replace(finding, snapshot=self._finding.snapshot)
+            self._finding = finding
+        self.wake()
+
+    def _look(self, task: _Task) -> Finding:
+        started = time.monotonic()
+        place = self.repositories.place_of(task.source)
+        finding = Finding(place=place, handled=task.source.metadata.requested_at)
+        try:
+            source = self.repositories.open(task.source)
+            finding = self._found(source, task, finding)
+        except SourceError as error:
+            finding = replace(finding, problem=error.problem)
+        return replace(finding, seconds=time.monotonic() - started)
+
+    def _found(self, source: GitSource, task: _Task, finding: Finding) -> Finding:
+        seen = self._seen[1] if self._seen and self._seen[0] == finding.place else None
+        sighting = source.look(seen)
+        finding = replace(finding, sighting=sighting)
+        if sighting.revision == seen and not sighting.rewritten:
+            return finding
+        if task.source.spec.verify and sighting.revision != task.applied:
+            verification = source.verify(task.applied, sighting.revision)
+            finding = replace(finding, verification=verification)
+        snapshot = read(source, sighting)
+        self._seen = (finding.place, sighting.revision)
+        return replace(finding, snapshot=snapshot)
