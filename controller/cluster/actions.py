@@ -10,9 +10,7 @@ from dataclasses import dataclass, field
 
 from controller.cluster.declared import Declared
 from controller.cluster.objects import ResourceKey
-from controller.cluster.resource_status import NetworkStatus, RouterStatus, SourceStatus
-
-ResourceStatus = NetworkStatus | RouterStatus | SourceStatus
+from controller.cluster.resource_status import ResourceStatus
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

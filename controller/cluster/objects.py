@@ -13,7 +13,13 @@ from typing import NamedTuple, TypeVar
 import msgspec
 from msgspec.json import Decoder
 
-from controller.cluster.resource_status import NetworkStatus, NodeStatus, RouterStatus, SourceStatus
+from controller.cluster.resource_status import (
+    ConfigStatus,
+    NetworkStatus,
+    NodeStatus,
+    RouterStatus,
+    SourceStatus,
+)
 from controller.cluster.source_spec import SourceSpec
 from kube import kinds
 from kube.api import ObjectRef
@@ -106,6 +112,9 @@ class Metadata:
         return next((owner for owner in self.owners if owner.is_us), None)
 
 
+DeclaredStatus = NetworkStatus | RouterStatus | ConfigStatus
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Observed:
     """A VirtualNetwork, VirtualNetworkRouter or ClusterConfig."""
@@ -114,7 +123,7 @@ class Observed:
     metadata: Metadata
     spec: bytes
     """Canonical JSON."""
-    status: NetworkStatus | RouterStatus | None = None
+    status: DeclaredStatus | None = None
 
     @property
     def manifest(self) -> bytes:
@@ -215,6 +224,7 @@ class _Object(msgspec.Struct):
 _objects = Decoder(_Object)
 _S = TypeVar("_S")
 _network_statuses, _router_statuses = Decoder(NetworkStatus), Decoder(RouterStatus)
+_config_statuses = Decoder(ConfigStatus)
 _source_specs, _source_statuses = Decoder(SourceSpec), Decoder(SourceStatus)
 _node_specs, _node_statuses = Decoder(NodeSpec), Decoder(NodeStatus)
 
@@ -223,7 +233,7 @@ def decode(key: ResourceKey, raw: bytes) -> Observed | Undecodable:
     """A VirtualNetwork, VirtualNetworkRouter or ClusterConfig."""
     try:
         item = _objects.decode(raw)
-        status: NetworkStatus | RouterStatus | None = None
+        status: DeclaredStatus | None = None
         if key.kind == "VirtualNetwork":
             status = _status(_network_statuses, item.status)
         elif key.kind == "VirtualNetworkRouter":
@@ -263,6 +273,16 @@ def decode_node(key: ResourceKey, raw: bytes) -> ObservedNode | Undecodable:
 def canonical(raw: bytes | msgspec.Raw) -> bytes:
     """The same JSON with sorted keys and no white space. Raises msgspec.DecodeError."""
     return msgspec.json.encode(msgspec.json.decode(raw), order="sorted")
+
+
+def _declared_status(kind: str, raw: msgspec.Raw) -> DeclaredStatus | None:
+    match kind:
+        case "VirtualNetwork":
+            return _status(_network_statuses, raw)
+        case "VirtualNetworkRouter":
+            return _status(_router_statuses, raw)
+        case _:
+            return _status(_config_statuses, raw)
 
 
 def _status(decoder: Decoder[_S], raw: msgspec.Raw) -> _S | None:

@@ -27,11 +27,11 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     message: str
 
 
-class SubnetUse(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class SubnetUse(msgspec.Struct, frozen=True, kw_only=True):
     subnet: str
     total: int
-    used: int = 0
-    free: int = 0
+    used: int
+    free: int
 
 
 class NodeCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +47,8 @@ class NetworkStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
     last_handled_reconcile_at: str = ""
     number: int | None = None
     addresses: tuple[SubnetUse, ...] = ()
+    free: int | None = None
+    """Pods that still find an address of each family."""
     nodes: NodeCount | None = None
     pods: int | None = None
 
@@ -128,7 +130,15 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
     agent_version: str = ""
 
 
-ResourceStatus = NetworkStatus | RouterStatus | SourceStatus
+class ConfigStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    observed_generation: int = 0
+    conditions: tuple[Condition, ...] = ()
+    last_attempted_revision: str = ""
+    last_applied_revision: str = ""
+    last_handled_reconcile_at: str = ""
+
+
+ResourceStatus = NetworkStatus | RouterStatus | ConfigStatus | SourceStatus
 """Those that the controller writes."""
 
 

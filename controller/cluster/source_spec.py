@@ -43,7 +43,8 @@ class Canary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 class Rollout(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     canary: Canary | None = None
-    share: str = ""
+    share: int | str = ""
+    """A number of nodes, or a percentage of all."""
     ready_timeout: str = "2m"
 
 
