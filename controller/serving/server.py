@@ -8,6 +8,7 @@ memory, so that a read-only file system does; one that is announced as too large
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import threading
 import time
@@ -156,6 +157,6 @@ def _listening(address: Address) -> socket.socket:
         family, _, _, _, place = found[0]
         return socket.create_server(place[:2], family=family)
     except OSError as error:
-        reason = error.strerror or error
+        reason = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror  # a name unresolved
         remedy = "End the program that listens there, or choose another address"
         raise CannotListen(f"cannot listen on {address}: {reason}. {remedy}.") from None
