@@ -93,6 +93,8 @@ def has_errors(problems: Iterable[Problem]) -> bool:
 
 def _look(state: State, observation: Observation, notes: list[Note]) -> State:
     problem, sighting = observation.source_problem, observation.sighting
+    if observation.place:
+        state = replace(state, place=observation.place)
     if problem:
         if problem != state.source_problem:
             notes.append(Note(event="unreachable", facts={"problem": str(problem)}))

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from compiler.problem import Problem
 from controller.cluster.objects import ObservedSource
@@ -65,6 +64,8 @@ class SourceWatcher:
     interval_of: Callable[[ObservedSource], float]
     _task: _Task | None = field(default=None, init=False)
     _asked: bool = field(default=False, init=False)
+    _afresh: bool = field(default=False, init=False)
+    """The next look starts from nothing: what the NetworkSource asks for may be another."""
     _stopped: bool = field(default=False, init=False)
     _finding: Finding | None = field(default=None, init=False)
     _seen: tuple[Place, Revision] | None = field(default=None, init=False)
@@ -88,7 +89,7 @@ class SourceWatcher:
             before = self._task.identity if self._task else None
             self._task = _Task(source=source, applied=applied) if source else None
             if self._task and self._task.identity != before:
-                self._asked = True
+                self._asked, self._afresh = True, True
                 self._condition.notify_all()
 
     def look_now(self) -> None:
@@ -112,6 +113,8 @@ class SourceWatcher:
                 if self._stopped:
                     return
                 task, self._asked = self._task, False
+                if self._afresh:
+                    self._seen, self._afresh = None, False
             assert task is not None
             if not task.source.spec.suspend:
                 self._tell(self._look(task))
@@ -157,9 +160,13 @@ class SourceWatcher:
         finding = replace(finding, sighting=sighting)
         if sighting.revision == seen and not sighting.rewritten:
             return finding
-        if task.source.spec.verify and sighting.revision != task.applied:
-            verification = source.verify(task.applied, sighting.revision)
+        if task.source.spec.verify:
+            verification = source.verify(task.applied or None, sighting.revision)
             finding = replace(finding, verification=verification)
-        snapshot = read(source, sighting)
+        if finding.verification and not finding.verification.ok:
+            problems = finding.verification.problems
+            snapshot = Snapshot(revision=sighting.revision, files={}, problems=problems)
+        else:
+            snapshot = read(source, sighting)
         self._seen = (finding.place, sighting.revision)
         return replace(finding, snapshot=snapshot)

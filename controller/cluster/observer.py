@@ -1,0 +1,197 @@
+"""What a turn on the cluster finds new: objects from the watch, commits from the repository's thread."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from kube.inbox import Inbox
+
+from compiler.names import NodeName
+from controller.cluster.facts import Changed, Facts
+from controller.cluster.node_traits import traits_of
+from controller.cluster.objects import (
+    Observed,
+    ObservedNode,
+    ObservedSource,
+    ResourceKey,
+    Undecodable,
+    decode,
+    decode_node,
+    decode_source,
+)
+from controller.cluster.publisher import ClusterPublisher
+from controller.cluster.source_watcher import Finding, SourceWatcher
+from controller.cluster.strategy import strategy_of
+from controller.composition import Offer, pseudo_path
+from controller.git import Sighting
+from controller.log import now
+from controller.rollout import NodeTraits
+from controller.snapshot import Revision, Snapshot
+from controller.state import Observation, Place, State
+from kube.kinds import (
+    CLUSTER_CONFIGS,
+    NETWORK_SOURCES,
+    NODE_NETWORKS,
+    NODES,
+    VIRTUAL_NETWORK_ROUTERS,
+    VIRTUAL_NETWORKS,
+)
+
+NOWHERE = Place(repository="", ref="", folder="")
+DECLARING = (VIRTUAL_NETWORKS, VIRTUAL_NETWORK_ROUTERS, CLUSTER_CONFIGS)
+
+
+@dataclass(kw_only=True)
+class ClusterObserver:
+    inbox: Inbox
+    watcher: SourceWatcher
+    publisher: ClusterPublisher
+    clock: Callable[[], datetime] = now
+    facts: Facts = field(default_factory=Facts)
+    resources: dict[ResourceKey, Observed | Undecodable] = field(default_factory=dict)
+    """VirtualNetworks, VirtualNetworkRouters and ClusterConfigs as they stand."""
+    sources: dict[ResourceKey, ObservedSource | Undecodable] = field(default_factory=dict)
+    traits: dict[NodeName, NodeTraits] = field(default_factory=dict)
+    touched: frozenset[ResourceKey] = frozenset()
+    """What changed in the last turn."""
+    inventory: frozenset[ResourceKey] | None = None
+    """What Git declares or declared: the resource only shows it. None before it is known."""
+    finding: Finding | None = None
+    """The last look at the repository."""
+    _excluded: frozenset[ResourceKey] = field(default=frozenset(), init=False)
+    _offer: Offer = field(default_factory=Offer, init=False)
+
+    def pause(self) -> float:
+        return math.inf
+
+    @property
+    def source(self) -> ObservedSource | None:
+        """The NetworkSource that counts: the oldest."""
+        known = [one for one in self.sources.values() if isinstance(one, ObservedSource)]
+        return min(known, key=lambda one: (one.metadata.created, one.key), default=None)
+
+    def observe(self, state: State, *, look: bool) -> Observation:
+        changed = self.inbox.drain().changed
+        stamps = self.publisher.nodes.take(dict(_nodes(changed)))
+        self.publisher.observed(stamps)
+        self._take_traits(changed)
+        self._take_sources(changed)
+        self._take_resources(changed)
+        observation = Observation(
+            time=self.clock(),
+            elapsed=time.monotonic(),
+            inventory=self.facts.take(changed),
+            offer=self._new_offer(state),
+            stamps=stamps,
+            strategy=strategy_of(self.source.spec.rollout) if self.source else None,
+            traits=self.traits,
+            reports=self.publisher.reports(),
+        )
+        return self._with_finding(state, observation)
+
+    def _with_finding(self, state: State, observation: Observation) -> Observation:
+        self.watcher.follow(self.source, state.good.revision if state.good else None)
+        if self.source is None:
+            return _without_source(state, observation)
+        finding = self.watcher.take()
+        self.finding = finding or self.finding
+        if finding is None:
+            return replace(observation, handled=self.finding.handled if self.finding else "")
+        return replace(
+            observation,
+            place=finding.place,
+            sighting=finding.sighting,
+            snapshot=finding.snapshot,
+            source_problem=finding.problem,
+            verification=finding.verification,
+            handled=finding.handled,
+        )
+
+    def _take_traits(self, changed: Changed) -> None:
+        nodes = changed.get(NODES)
+        if nodes:
+            self.traits = {**self.traits}
+            for key, raw in nodes.items():
+                self.traits.pop(NodeName(key.name), None)
+                if raw is not None:
+                    self.traits[NodeName(key.name)] = traits_of(raw)
+
+    def _take_resources(self, changed: Changed) -> None:
+        touched: set[ResourceKey] = set()
+        for resource in DECLARING:
+            for key, raw in changed.get(resource, {}).items():
+                found = ResourceKey(kind=resource.kind, namespace=key.namespace, name=key.name)
+                touched.add(found)
+                if raw is None:
+                    self.resources.pop(found, None)
+                else:
+                    self.resources[found] = decode(found, raw)
+        self.touched = frozenset(touched)
+
+    def _take_sources(self, changed: Changed) -> None:
+        for key, raw in changed.get(NETWORK_SOURCES, {}).items():
+            found = ResourceKey(kind="NetworkSource", namespace=key.namespace, name=key.name)
+            if raw is None:
+                self.sources.pop(found, None)
+            else:
+                self.sources[found] = decode_source(found, raw)
+
+    def _new_offer(self, state: State) -> Offer | None:
+        """What the cluster declares by other hands than ours, where that is something else than before."""
+        mirrored = self._mirrored()
+        concerned = self.touched | (mirrored ^ self._excluded)
+        if not concerned and state.offer is not None:
+            return None
+        self._excluded = mirrored
+        files, leaving = dict(self._offer.files), set(self._offer.leaving)
+        for key in concerned:
+            path, item = pseudo_path(*key), self.resources.get(key)
+            files.pop(path, None)
+            leaving.discard(path)
+            if isinstance(item, Observed) and key not in mirrored:
+                files[path] = item.manifest
+                if item.metadata.terminating:
+                    leaving.add(path)
+        offer = Offer(files=files, leaving=frozenset(leaving))
+        if state.offer is not None and offer == self._offer:
+            return None
+        self._offer = offer
+        return offer
+
+    def _mirrored(self) -> frozenset[ResourceKey]:
+        if self.source is None:
+            self.inventory = None
+            return frozenset()
+        if self.inventory is None:
+            status = self.source.status
+            entries = status.inventory.entries if status and status.inventory else ()
+            self.inventory = frozenset(_parsed(entries))
+        return self.inventory
+
+
+def _without_source(state: State, observation: Observation) -> Observation:
+    """Nobody names a repository any more: what it declared stays, as the objects that stand in the cluster."""
+    if state.good is None or not state.good.snapshot.files:
+        return observation
+    nothing = Snapshot(revision=Revision(""), files={})
+    sighting = Sighting(revision=nothing.revision, rewritten=False)
+    return replace(observation, sighting=sighting, snapshot=nothing, place=NOWHERE)
+
+
+def _parsed(entries: tuple[str, ...]) -> Iterator[ResourceKey]:
+    for entry in entries:
+        try:
+            yield ResourceKey.parse(entry)
+        except ValueError:
+            continue  # an entry that we did not write
+
+
+def _nodes(changed: Changed) -> Iterator[tuple[NodeName, ObservedNode | Undecodable | None]]:
+    for key, raw in changed.get(NODE_NETWORKS, {}).items():
+        name = NodeName(key.name)
+        found = ResourceKey(kind="NodeNetwork", namespace="", name=key.name)
+        yield name, None if raw is None else decode_node(found, raw)

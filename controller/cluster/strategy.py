@@ -1,0 +1,33 @@
+"""A NetworkSource's `spec.rollout` as a rollout's strategy."""
+
+from __future__ import annotations
+
+from compiler.model import LabelSelector, Operator, Requirement
+from controller.cluster.source_repository import seconds_of
+from controller.cluster.source_spec import Canary, Rollout, Selector
+from controller.rollout import Strategy
+
+
+def strategy_of(spec: Rollout | None) -> Strategy:
+    """Return the strategy; without a spec one canary, then a quarter, then all, two minutes for each."""
+    if spec is None:
+        return Strategy()
+    canary = spec.canary or Canary()
+    return Strategy(
+        canary_count=canary.count,
+        canary_selector=_selector(canary.node_selector) if canary.node_selector else None,
+        share=float(spec.share.removesuffix("%")) / 100 if spec.share else Strategy().share,
+        ready_timeout=seconds_of(spec.ready_timeout),
+    )
+
+
+def _selector(selector: Selector) -> LabelSelector:
+    labels = [
+        Requirement(key=key, operator=Operator.IN, values=frozenset({value}))
+        for key, value in sorted(selector.match_labels.items())
+    ]
+    expressions = [
+        Requirement(key=one.key, operator=Operator(one.operator), values=frozenset(one.values))
+        for one in selector.match_expressions
+    ]
+    return LabelSelector(requirements=(*labels, *expressions))
