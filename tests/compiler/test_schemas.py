@@ -1,4 +1,4 @@
-"""JSON Schemas, CRDs and the model say the same: fields, types, choices, defaults."""
+"""JSON Schemas and the model say the same: fields, types, choices, defaults. CRDs: `test_crd_schemas`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from ruamel.yaml import YAML
 
 import schemas
 from compiler import model
@@ -26,7 +25,7 @@ Schema = Mapping[str, Any]
 KINDS = [
     (group, kind) for group in (schemas.ATOLL_GROUP, schemas.CONTRAIL_GROUP) for kind in schemas.kinds(group)
 ]
-CRD_KINDS = {"virtualnetworks.yaml": "VirtualNetwork", "virtualnetworkrouters.yaml": "VirtualNetworkRouter"}
+SOURCE = (schemas.ATOLL_GROUP, "NetworkSource")
 
 
 def ours(kind: str) -> Schema:
@@ -44,16 +43,6 @@ def resolved(schema: Schema, root: Schema) -> Schema:
         return schema
     own = {keyword: value for keyword, value in schema.items() if keyword != "$ref"}
     return {**resolved(root["$defs"][schema["$ref"].removeprefix("#/$defs/")], root), **own}
-
-
-def crd(file: str) -> Schema:
-    document: Schema = YAML(typ="safe", pure=True).load(schemas.text(f"crds/{file}"))
-    return document
-
-
-def openapi(file: str) -> Schema:
-    schema: Schema = crd(file)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    return schema
 
 
 # --- schemas and model ---
@@ -209,7 +198,7 @@ def test_a_cluster_that_writes_every_default_is_the_one_that_writes_none() -> No
 # --- schemas alone ---
 
 
-@pytest.mark.parametrize(("group", "kind"), KINDS)
+@pytest.mark.parametrize(("group", "kind"), [*KINDS, SOURCE])
 def test_a_schema_is_valid_and_so_are_its_examples(group: str, kind: str) -> None:
     schema = schemas.json_schema(group, kind)
     Draft202012Validator.check_schema(schema)
@@ -218,7 +207,7 @@ def test_a_schema_is_valid_and_so_are_its_examples(group: str, kind: str) -> Non
         Draft202012Validator(schema).validate(example)
 
 
-@pytest.mark.parametrize(("group", "kind"), KINDS)
+@pytest.mark.parametrize(("group", "kind"), [*KINDS, SOURCE])
 def test_every_field_is_described_and_every_object_closed(group: str, kind: str) -> None:
     schema = schemas.json_schema(group, kind)
     for path, field in every_field(schema, schema):
@@ -240,7 +229,7 @@ def every_field(schema: Schema, root: Schema, at: str = "") -> Iterator[tuple[st
 
 def test_a_definition_is_the_same_in_every_schema_that_has_it() -> None:
     first: dict[str, Schema] = {}
-    for group, kind in KINDS:
+    for group, kind in [*KINDS, SOURCE]:
         for name, definition in schemas.json_schema(group, kind)["$defs"].items():
             assert first.setdefault(name, definition) == definition
 
@@ -273,122 +262,23 @@ def keywords(schema: object) -> set[str]:
     return result
 
 
-@pytest.mark.parametrize(("group", "kind"), KINDS)
+@pytest.mark.parametrize(("group", "kind"), [*KINDS, SOURCE])
 def test_patterns_and_empty_mappings_have_their_own_words(group: str, kind: str) -> None:
     def check(schema: object) -> None:
         if isinstance(schema, Mapping):
-            if ("pattern" in schema or "minProperties" in schema) and "contrail" not in schema.get(
+            if {"pattern", "minProperties", "not"} & set(schema) and "contrail" not in schema.get(
                 "pattern", ""
             ):
                 assert schema["errorMessage"]
                 assert schema["x-atoll-code"]
-            for child in schema.values():
-                check(child)
+            for keyword, child in schema.items():
+                if keyword != "not":  # the words stand beside it
+                    check(child)
         if isinstance(schema, list):
             for child in schema:
                 check(child)
 
     check(schemas.json_schema(group, kind))
-
-
-# --- schemas and CRDs ---
-
-SHARED = (
-    "type", "description", "required", "default", "enum", "format", "pattern",
-    "minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum",
-)  # fmt: skip
-
-
-def shared_rules(schema: Schema, root: Schema, at: str = "spec") -> dict[str, dict[str, Any]]:
-    """The rules that both languages have, by field."""
-    schema = resolved(schema, root)
-    rules = {at: {keyword: schema[keyword] for keyword in SHARED if keyword in schema}}
-    if schema.get("uniqueItems") or schema.get("x-kubernetes-list-type") == "set":
-        rules[at]["unique"] = True
-    for name, child in schema.get("properties", {}).items():
-        rules |= shared_rules(child, root, f"{at}.{name}")
-    if "items" in schema:
-        rules |= shared_rules(schema["items"], root, f"{at}[]")
-    if isinstance(schema.get("additionalProperties"), Mapping):
-        rules |= shared_rules(schema["additionalProperties"], root, f"{at}.*")
-    return rules
-
-
-@pytest.mark.parametrize("file", schemas.CRD_FILES)
-def test_a_crd_has_the_rules_of_the_json_schema(file: str) -> None:
-    kind = CRD_KINDS[file]
-    assert shared_rules(openapi(file)["properties"]["spec"], {}) == shared_rules(spec(kind), ours(kind))
-
-
-@pytest.mark.parametrize("file", schemas.CRD_FILES)
-def test_a_crd_restricts_names_as_the_json_schema_does(file: str) -> None:
-    name = openapi(file)["properties"]["metadata"]["properties"]["name"]
-    json_name = ours(CRD_KINDS[file])["$defs"]["name"]
-    assert (name["pattern"], name["maxLength"]) == (json_name["pattern"], json_name["maxLength"])
-
-
-FORBIDDEN = {
-    "$ref",
-    "uniqueItems",
-    "if",
-    "then",
-    "allOf",
-    "propertyNames",
-    "x-kubernetes-validations",
-    "examples",
-}
-
-
-@pytest.mark.parametrize("file", schemas.CRD_FILES)
-def test_a_crd_is_structural_and_without_cel(file: str) -> None:
-    """https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions"""
-
-    def check(schema: Schema, path: str) -> None:
-        assert not FORBIDDEN & set(schema), path
-        assert schema["type"], path
-        assert schema.get("additionalProperties") is not False, path
-        assert not ({"properties", "additionalProperties"} <= set(schema)), path
-        for name, child in schema.get("properties", {}).items():
-            check(child, f"{path}.{name}")
-        for keyword in ("items", "additionalProperties"):
-            if keyword in schema:
-                check(schema[keyword], f"{path}[]")
-        # Inside junctors nothing is declared, only compared (KEP-2337 calls these value validations).
-        for alternative in schema.get("anyOf", ()):
-            assert "type" not in alternative
-            assert set(alternative.get("properties", {})) <= set(schema["properties"])
-
-    check(openapi(file), "")
-
-
-@pytest.mark.parametrize(
-    ("file", "kind", "short"),
-    [
-        ("virtualnetworks.yaml", "VirtualNetwork", "vn"),
-        ("virtualnetworkrouters.yaml", "VirtualNetworkRouter", "vnr"),
-    ],
-)
-def test_a_crd_is_namespaced_with_a_short_name_status_and_columns(file: str, kind: str, short: str) -> None:
-    document = crd(file)
-    (version,) = document["spec"]["versions"]
-    names = document["spec"]["names"]
-    assert document["metadata"]["name"] == f"{names['plural']}.{schemas.ATOLL_GROUP}"
-    assert document["spec"]["scope"] == "Namespaced"
-    assert (names["kind"], names["shortNames"]) == (kind, [short])
-    assert (version["name"], version["served"], version["storage"]) == (schemas.ATOLL_VERSION, True, True)
-    assert version["subresources"] == {"status": {}}
-    for column in version["additionalPrinterColumns"]:
-        assert path_exists(column["jsonPath"], openapi(file)), column["name"]
-
-
-def path_exists(path: str, schema: Schema) -> bool:
-    if path == ".metadata.creationTimestamp":
-        return True
-    for step in re.sub(r"\[\?\(.*\)\]", "", path).strip(".").split("."):
-        schema = schema.get("items", schema)["properties"].get(step)
-        if schema is None:
-            return False
-    return True
 
 
 # --- examples are declarations ---
