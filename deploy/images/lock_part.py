@@ -45,7 +45,9 @@ def _blocks(lock: str) -> Iterator[tuple[str, str]]:
 
 
 def _closure(names: Collection[str], blocks: dict[str, str]) -> set[str]:
-    wanted_by = {name: set(re.findall(r"^ +#(?: via)? +(\S+)", block, re.M)) for name, block in blocks.items()}
+    wanted_by = {
+        name: set(re.findall(r"^ +#(?: via)? +(\S+)", block, re.MULTILINE)) for name, block in blocks.items()
+    }
     needed: set[str] = set()
     more = set(names)
     while more:
