@@ -69,16 +69,23 @@ class Composition:
 
 
 def compose(
-    snapshot: Snapshot, offer: Offer, in_force: Files, cache: FileCache, compiler: Compiler | None
+    snapshot: Snapshot,
+    offer: Offer,
+    in_force: Files,
+    cache: FileCache,
+    compiler: Compiler | None,
+    *,
+    is_new: bool = True,
 ) -> Composition:
     """Find what of `offer` can be in force with the commit; `in_force` is what was accepted before.
 
-    Without a compiler, for want of an inventory, only the texts are judged.
+    A new commit that contradicts what is in force is refused; the commit in force never is for an
+    object's sake. Without a compiler, for want of an inventory, only the texts are judged.
     """
     if snapshot.problems and not snapshot.files:
-        return _Search(snapshot=snapshot, compiler=None, cache=cache).refused()
+        return _Search(snapshot=snapshot, compiler=None, cache=cache, is_new=is_new).refused()
     own = parse(snapshot.files, revision=snapshot.revision, cache=cache)
-    search = _Search(snapshot=snapshot, compiler=compiler, cache=own.cache)
+    search = _Search(snapshot=snapshot, compiler=compiler, cache=own.cache, is_new=is_new)
     if not offer.files and not in_force:
         return search.composition(search.judged({}, own.declarations, own.problems))
     ours = {pseudo_path(kind, name.namespace, name.name) for kind, name in own.named}
@@ -112,30 +119,37 @@ class _Search:
     snapshot: Snapshot
     compiler: Compiler | None
     cache: FileCache
+    is_new: bool
     objections: dict[str, tuple[Problem, ...]] = field(default_factory=dict)
     trials: int = 0
 
     def run(self, wanted: Files, settled: Files) -> Composition:
-        trial = self._without_culprits(dict(wanted), settled)
+        trial = self._without_culprits(dict(wanted), settled, spared=settled)
         if trial.errors:
             # Nobody in particular is to blame: go on from what is in force, and add what can be added.
             trial = self.trial(settled)
+            if trial.errors and not self.is_new:
+                trial = self._without_culprits(dict(settled), {}, spared={})
             if not trial.errors:
                 changes = sorted(path for path in wanted if wanted[path] != settled.get(path))
                 trial = self._grown(trial, changes, wanted)
         return self.composition(trial)
 
-    def _without_culprits(self, chosen: dict[str, bytes], settled: Files) -> _Trial:
-        """Take back the objects that errors name, until none is named or there is no error."""
+    def _without_culprits(self, chosen: dict[str, bytes], settled: Files, *, spared: Files) -> _Trial:
+        """Take back what errors name, but for what is spared, until nothing is named or there is no error."""
         while True:
             trial = self.trial(chosen)
-            culprits = dict(_culprits(trial, chosen, settled))
+            culprits = {
+                path: problems
+                for path, problems in _culprits(trial, chosen, settled)
+                if path not in chosen or spared.get(path) != chosen[path]
+            }
             if not culprits or self.trials >= MAX_TRIALS:
                 return trial
             for path, problems in culprits.items():
                 self.objections[path] = problems
                 before = settled.get(path)
-                if before is None or chosen.get(path) == before:
+                if before is None:
                     del chosen[path]
                 else:
                     chosen[path] = before

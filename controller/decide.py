@@ -239,7 +239,8 @@ def _compile(before: State, now: State, observation: Observation, notes: list[No
 def _composed(state: State, snapshot: Snapshot) -> Composition:
     in_force = state.good.foreign if state.good else {}
     compiler = None if state.inventory is None else lambda declared: _compiled(state, declared)
-    return compose(snapshot, state.offer or Offer(), in_force, state.cache, compiler)
+    is_new = state.good is None or snapshot is not state.good.snapshot
+    return compose(snapshot, state.offer or Offer(), in_force, state.cache, compiler, is_new=is_new)
 
 
 def _compiled(state: State, declarations: Declarations) -> Compilation:

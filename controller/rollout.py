@@ -45,8 +45,8 @@ class Strategy:
     canary_count: int = 1
     canary_selector: LabelSelector | None = None
     """Preferred as canaries; any node where none matches."""
-    share: float = 0.25
-    """Of the nodes that the commit concerns, reached by the second wave; the canaries count."""
+    share: float | int = 0.25
+    """Nodes reached by the second wave, canaries included: of those that the commit concerns, or a number."""
     ready_timeout: float = 120.0
     """Seconds that a wave may take."""
 
@@ -108,7 +108,9 @@ def waves_of(
     chosen = [node for node in names if selector and selector.matches(traits[node].labels)]
     canaries = (chosen or names)[: strategy.canary_count]
     rest = [node for node in names if node not in canaries]
-    more = min(len(rest), max(0, math.ceil(strategy.share * len(names)) - len(canaries)))
+    share = strategy.share
+    some = share if isinstance(share, int) else math.ceil(share * len(names))
+    more = min(len(rest), max(0, some - len(canaries)))
     waves = (
         Wave(stage=Stage.CANARY, nodes=frozenset(canaries)),
         Wave(stage=Stage.SHARE, nodes=frozenset(rest[:more])),

@@ -174,7 +174,7 @@ class ClusterObserver:
 
 
 def _without_source(state: State, observation: Observation) -> Observation:
-    """Nobody names a repository any more: what it declared stays, as the objects that stand in the cluster."""
+    """Nobody names a repository any more: what it declared stays, as the objects in the cluster."""
     if state.good is None or not state.good.snapshot.files:
         return observation
     nothing = Snapshot(revision=Revision(""), files={})

@@ -16,9 +16,15 @@ def strategy_of(spec: Rollout | None) -> Strategy:
     return Strategy(
         canary_count=canary.count,
         canary_selector=_selector(canary.node_selector) if canary.node_selector else None,
-        share=float(spec.share.removesuffix("%")) / 100 if spec.share else Strategy().share,
+        share=_share(spec.share),
         ready_timeout=seconds_of(spec.ready_timeout),
     )
+
+
+def _share(share: int | str) -> float | int:
+    if isinstance(share, str):
+        return float(share.removesuffix("%")) / 100 if share else Strategy().share
+    return share
 
 
 def _selector(selector: Selector) -> LabelSelector:
