@@ -7,7 +7,7 @@ VM = .venv/bin/python tools/vm.py
 KERNEL_TESTS = tests/kernel tests/contracts/test_kernel.py tests/agent/test_preflight.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint test-pure test-kernel fmt golden bench lock clean
+.PHONY: help setup demo demo-cluster test lint test-pure test-cluster test-kernel fmt golden bench lock clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name does; do \
@@ -19,7 +19,11 @@ setup:  ## install what is missing: packages, .venv, a kernel to boot where this
 demo: setup  ## show the product at work: isolated networks on two nodes, under 4 minutes
 	@$(VM) --timeout 600 -- .venv/bin/atoll demo
 
-test: lint test-pure test-kernel  ## check everything: style, types, layers, every tier of tests
+demo-cluster: setup  ## show it on a Kubernetes API server: a commit, the controller, two agents, packets
+	binaries=$$(tools/control_plane.sh) && \
+		$(VM) --timeout 900 -- env ATOLL_CONTROL_PLANE="$$binaries" .venv/bin/atoll demo --cluster
+
+test: lint test-pure test-cluster test-kernel  ## check everything: style, types, layers, every tier of tests
 
 lint: setup  ## check style, types and layers
 	ruff check
@@ -27,8 +31,11 @@ lint: setup  ## check style, types and layers
 	mypy
 	lint-imports
 
-test-pure: setup  ## test the tiers that need no VRF
-	pytest --numprocesses 2 --ignore tests/kernel
+test-pure: setup  ## test the tiers that need neither VRF nor an API server
+	pytest --numprocesses 2 --ignore tests/kernel --ignore tests/cluster
+
+test-cluster: setup  ## test on a real kube-apiserver and etcd, built once in 7 minutes where there are none
+	binaries=$$(tools/control_plane.sh) && ATOLL_CONTROL_PLANE="$$binaries" pytest tests/cluster
 
 test-kernel: setup  ## test real packets, in one boot of a virtual machine where this kernel has no VRF
 	pytest --collect-only --quiet $(KERNEL_TESTS) >/dev/null

