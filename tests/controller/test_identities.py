@@ -1,4 +1,4 @@
-"""Nodes' accounts and rights, on the simulating server; tests/cluster/test_agent_rights.py is on the real one."""
+"""Nodes' accounts and rights, simulated; tests/cluster/test_agent_rights.py tries to break the real ones."""
 
 from __future__ import annotations
 
