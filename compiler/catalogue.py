@@ -1016,6 +1016,16 @@ _ENTRIES: dict[str, Entry] = {
         example="# a push of 20,000 commits",
         remedy="Install gnupg and openssh-client, and push in smaller steps",
     ),
+    "ATL820": Entry(
+        title="Rollout halted",
+        severity=ERROR,
+        explanation=(
+            "A node did not report the commit's plan as applied in time. The commit before is in force again "
+            "everywhere; this one stays quarantined until the ref names another."
+        ),
+        example="# a canary whose kernel refuses a link",
+        remedy="Look at the node with kubectl describe nodenetwork, mend it, and commit again",
+    ),
 }
 
 CATALOGUE: Mapping[Code, Entry] = MappingProxyType({Code(code): entry for code, entry in _ENTRIES.items()})

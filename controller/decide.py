@@ -203,7 +203,7 @@ def _is_due(before: State, now: State) -> bool:
     """Whether something has changed that a compilation, or at least a judgement, depends on."""
     if now.candidate is not before.candidate or now.offer is not before.offer:
         return True
-    return now.good is not before.good or _has_moved(before, now)
+    return _has_moved(before, now)
 
 
 def _has_moved(before: State, now: State) -> bool:
@@ -212,6 +212,7 @@ def _has_moved(before: State, now: State) -> bool:
         return False
     return (
         now.compilation is None
+        or now.good is not before.good
         or now.inventory is not before.inventory
         or frees(now.allocations, since=before.allocations.confirmed)
     )
