@@ -118,7 +118,7 @@ def serving(
 def application_of(
     registry: CollectorRegistry, *, alive: Mapping[str, Check], ready: Mapping[str, Check]
 ) -> WSGIApplication:
-    metrics = make_wsgi_app(registry)
+    metrics: WSGIApplication = make_wsgi_app(registry)
     probes = {"/healthz": alive, "/readyz": ready}
 
     def application(environment: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
@@ -181,7 +181,7 @@ def _listening(address: Address) -> socket.socket:
         family, _, _, _, place = found[0]
         return socket.create_server(place[:2], family=family)
     except OSError as error:
-        reason = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror  # a name unresolved
+        number = error.errno or 0
+        reason = os.strerror(number) if number > 0 else error.strerror  # names that do not resolve
         remedy = "End the program that listens there, or choose another address"
-        place = f"{address.host}:{address.port}"
-        raise CannotListen(f"cannot listen on {place}: {reason}. {remedy}.") from None
+        raise CannotListen(f"cannot listen on {address.host}:{address.port}: {reason}. {remedy}.") from None

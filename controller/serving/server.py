@@ -157,6 +157,7 @@ def _listening(address: Address) -> socket.socket:
         family, _, _, _, place = found[0]
         return socket.create_server(place[:2], family=family)
     except OSError as error:
-        reason = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror  # a name unresolved
+        number = error.errno or 0
+        reason = os.strerror(number) if number > 0 else error.strerror  # names that do not resolve
         remedy = "End the program that listens there, or choose another address"
         raise CannotListen(f"cannot listen on {address}: {reason}. {remedy}.") from None
