@@ -80,6 +80,7 @@ class GitRepository:
     seconds: int = 60
     credentials: Credentials | None = None
     signers: Signers | None = None
+    verify_commits: int = MAX_COMMITS
     verify_seconds: int = 600
     """MAX_COMMITS signatures take two minutes on two cores."""
 
@@ -108,7 +109,7 @@ class GitRepository:
             commit=revision,
             previous=previous,
             signers=self.signers,
-            limit=MAX_COMMITS,
+            limit=self.verify_commits,
         )
         answer = _ask(request, repository=self.location.url, location=None, seconds=self.verify_seconds)
         assert isinstance(answer, Verified)
