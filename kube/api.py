@@ -119,11 +119,15 @@ class Unreachable(ApiError):
     """No answer, or the server's own failure (5xx); a write may have happened."""
 
 
+class Silent(Unreachable):
+    """An open watch on which not a byte arrived for longer than its bound."""
+
+
 class Watch(AbstractContextManager["Watch"], Iterator[bytes], Protocol):
     """An open watch: each item is one event as a line of JSON.
 
-    It ends when the server ends it. A stream that breaks, or stays silent for too long, raises
-    Unreachable.
+    It ends when the server ends it. A stream that breaks raises Unreachable, one that stays silent
+    for too long raises Silent.
     """
 
     def close(self) -> None:

@@ -6,7 +6,6 @@ to be closed; writes never are. Tokens stand in one header and nowhere else: no 
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,7 @@ from kube.api import Json, ObjectRef, Unauthorized, Unreachable, Watch
 from kube.connection import Connection, Renewing
 from kube.resource import Resource
 from kube.status import error_of
-from kube.stream import HttpWatch
+from kube.stream import HttpWatch, words_of
 
 _JSON = "application/json"
 _MERGE = "application/merge-patch+json"
@@ -99,7 +98,7 @@ class ClusterApi:
         timeout = urllib3.Timeout(connect=self.patience.connect, read=silence_seconds)
         request = _Request(verb="GET", path=resource.path(namespace), query=query)
         response = self._open(request, timeout)
-        return HttpWatch(response, request=f"WATCH {request.path}")
+        return HttpWatch(response, request=f"WATCH {request.path}", silence=silence_seconds)
 
     def create(
         self, resource: Resource, body: Json, *, namespace: str = "", name: str = "", subresource: str = ""
@@ -246,15 +245,4 @@ def _body(response: urllib3.BaseHTTPResponse, request: _Request, deadline: float
 
 
 def _unreachable(request: _Request | str, error: BaseException) -> Unreachable:
-    return Unreachable(_innermost(error), request=str(request))
-
-
-def _innermost(error: BaseException) -> str:
-    """The operating system's or TLS library's own words: the wrappers repeat addresses of proxies."""
-    while (inner := getattr(error, "reason", None) or error.__cause__ or error.__context__) and isinstance(
-        inner, BaseException
-    ):
-        error = inner
-    if isinstance(error, socket.gaierror | OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
+    return Unreachable(words_of(error), request=str(request))

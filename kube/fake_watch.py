@@ -9,7 +9,7 @@ from threading import Condition
 from types import TracebackType
 from typing import Self
 
-from kube.api import Unreachable
+from kube.api import Silent, Unreachable
 from kube.fake_selectors import Matcher
 from kube.resource import Resource
 
@@ -57,7 +57,7 @@ class FakeWatch:
                 if now >= self.ends_at and not self.silent:
                     raise StopIteration
                 if now - heard >= self.silence_seconds:
-                    raise Unreachable("no byte arrived in time", request=f"WATCH {self.resource}")
+                    raise Silent(f"no byte for {self.silence_seconds:g} s", request=f"WATCH {self.resource}")
                 self.changed.wait(min(max(self.ends_at - now, 0.001), heard + self.silence_seconds - now))
 
     def close(self) -> None:

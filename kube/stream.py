@@ -8,17 +8,19 @@ from types import TracebackType
 from typing import NoReturn, Self
 
 import urllib3
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from kube.api import Unreachable
+from kube.api import Silent, Unreachable
 
 _READ = 1 << 16
 
 
 class HttpWatch:
-    def __init__(self, response: urllib3.BaseHTTPResponse, *, request: str) -> None:
+    def __init__(self, response: urllib3.BaseHTTPResponse, *, request: str, silence: float) -> None:
         self._response = response
         self._request = request
+        self._silence = silence
+        """The connection's read time-out, for the message."""
         self._rest = b""
         self._lines: list[bytes] = []
         """Whole lines not yet handed out, the last first."""
@@ -66,4 +68,18 @@ class HttpWatch:
             # ValueError and AttributeError: a TLS connection shut down under the reader.
             if self._closed.is_set():
                 return b""
-            raise Unreachable(f"the stream broke: {error}", request=self._request) from None
+            if isinstance(error, ReadTimeoutError):
+                raise Silent(f"no byte for {self._silence:g} s", request=self._request) from None
+            raise Unreachable(f"the stream broke: {words_of(error)}", request=self._request) from None
+
+
+def words_of(error: BaseException) -> str:
+    """The operating system's or TLS library's own words: the wrappers repeat addresses of proxies."""
+    while True:
+        inner = getattr(error, "reason", None) or error.__cause__ or error.__context__
+        if not isinstance(inner, BaseException):
+            break
+        error = inner
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
