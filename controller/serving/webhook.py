@@ -97,7 +97,9 @@ _EVENTS: Final = {
 _PUSHES: Final = frozenset({"", "push", "tag_push"})
 """What GitLab calls them in the body; a system hook says it only there."""
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_FORM: Final = "application/x-www-form-urlencoded"
+_FORM: Final = b"payload="
+"""How the other content type of GitHub and Gitea begins, and no JSON does. Headers say less: what
+curl sends calls itself a form whatever it is."""
 
 
 class _Payload(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +128,7 @@ def _judge_genuine(provider: Provider, headers: Headers, body: bytes, watched: W
     name, pushes = _EVENTS.get(provider, ("", frozenset({""})))
     if headers.get(name, "") not in pushes:
         return Ignored(provider=provider, reason=OTHER_EVENT)
-    payload = _payload(headers, body)
+    payload = _payload(body)
     if provider is Provider.GENERIC:
         return _judge_push(provider, payload or _Payload(), watched)  # signing "look now" says enough
     if payload is None:
@@ -147,9 +149,9 @@ def _judge_push(provider: Provider, payload: _Payload, watched: WatchedRef) -> V
     return Ignored(provider=provider, reason=OTHER_REF)
 
 
-def _payload(headers: Headers, body: bytes) -> _Payload | None:
+def _payload(body: bytes) -> _Payload | None:
     try:
-        if headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM:
+        if body.startswith(_FORM):
             body = parse_qs(body.decode(), max_num_fields=8)["payload"][0].encode()
         return msgspec.json.decode(body, type=_Payload)
     except (ValueError, KeyError, RecursionError):
