@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from controller.cluster.declared import Declared
-from controller.cluster.objects import ResourceKey
+from controller.cluster.objects import Observed, ResourceKey
 from controller.cluster.resource_status import ResourceStatus
 
 
@@ -21,8 +21,8 @@ class Apply:
     declared: Declared = field(repr=False)
     revision: str
     """The commit that changed the object."""
-    over: str
-    """"" where the object is missing."""
+    stands: Observed | None = field(repr=False)
+    """None where the object is missing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,9 +45,12 @@ class Prune:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AddFinalizer:
+    """Let a network's deletion wait while pods use it."""
+
     key: ResourceKey
-    uid: str
     over: str
+    finalizers: tuple[str, ...]
+    """All that the object is to have."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,10 +58,9 @@ class ReleaseFinalizer:
     """Let the deletion that somebody asked for happen."""
 
     key: ResourceKey
-    uid: str
     over: str
-    remaining: tuple[str, ...]
-    """Finalizers of others."""
+    finalizers: tuple[str, ...]
+    """All that the object is to have: those of others."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -52,6 +52,11 @@ class Declared:
     def origin(self) -> str:
         return f"{self.path}:{self.line}" if self.line else self.path
 
+    @property
+    def content(self) -> tuple[bytes, Mapping[str, str], tuple[str, ...], str]:
+        """What is worth a request when it changes; a line that moves within its file is not."""
+        return self.spec, self.labels, self.finalizers, self.path
+
     def body(self, revision: str) -> Json:
         """What to apply; `revision` is the commit that changed the object."""
         resource = RESOURCES[self.key.kind]

@@ -128,20 +128,17 @@ def _applied(
     declared: Declared, stands: Observed | None, settled: Settled | None, revision: str
 ) -> Iterator[Apply]:
     if stands is None:
-        yield Apply(key=declared.key, declared=declared, revision=revision, over="")
+        yield Apply(key=declared.key, declared=declared, revision=revision, stands=None)
         return
-    if settled and settled.declared == declared and settled.shape == shape_of(stands):
+    changed = settled is not None and settled.declared.content != declared.content
+    if settled and not changed and settled.shape == shape_of(stands):
         return
-    if not _differs(declared, stands):
+    if not changed and not _differs(declared, stands):
         return
-    metadata = stands.metadata
-    unchanged = bool(metadata.revision) and _says_the_same(declared, stands)
-    yield Apply(
-        key=declared.key,
-        declared=declared,
-        revision=metadata.revision if unchanged else revision,
-        over=metadata.resource_version,
-    )
+    earlier = stands.metadata.revision
+    if earlier and not changed and _says_the_same(declared, stands):
+        revision = earlier
+    yield Apply(key=declared.key, declared=declared, revision=revision, stands=stands)
 
 
 def _differs(declared: Declared, stands: Observed) -> bool:
@@ -182,7 +179,9 @@ def _pruned(stands: Observed) -> Prune | GiveUp:
 def _guarded(stands: Observed) -> Iterator[AddFinalizer]:
     metadata = stands.metadata
     if stands.key.kind == "VirtualNetwork" and IN_USE not in metadata.finalizers:
-        yield AddFinalizer(key=stands.key, uid=metadata.uid, over=metadata.resource_version)
+        yield AddFinalizer(
+            key=stands.key, over=metadata.resource_version, finalizers=(*metadata.finalizers, IN_USE)
+        )
 
 
 def _released(stands: Observed, holds: Mapping[ResourceKey, Hold]) -> Iterator[ReleaseFinalizer]:
@@ -190,9 +189,8 @@ def _released(stands: Observed, holds: Mapping[ResourceKey, Hold]) -> Iterator[R
     if IN_USE in metadata.finalizers and stands.key not in holds:
         yield ReleaseFinalizer(
             key=stands.key,
-            uid=metadata.uid,
             over=metadata.resource_version,
-            remaining=tuple(one for one in metadata.finalizers if one != IN_USE),
+            finalizers=tuple(one for one in metadata.finalizers if one != IN_USE),
         )
 
 

@@ -29,6 +29,7 @@ FIELD_MANAGER = "atoll-controller"
 ORIGIN = "atoll.dev/origin"
 REVISION = "atoll.dev/revision"
 REQUESTED_AT = "reconcile.atoll.dev/requestedAt"
+_APPLY = "Apply"
 IN_USE = "atoll.dev/in-use"
 """The finalizer of networks: deletion waits while pods use one."""
 
@@ -88,7 +89,7 @@ class Owner:
 
     @property
     def is_us(self) -> bool:
-        return self.manager == FIELD_MANAGER and self.operation == "Apply" and not self.subresource
+        return self.manager == FIELD_MANAGER and self.operation == _APPLY and not self.subresource
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,6 +110,9 @@ class Metadata:
     @property
     def ours(self) -> Owner | None:
         """What we own by applying declarations; None for an object that is foreign."""
+        if not self.owners and self.revision:
+            # Where managedFields are left out, our annotation must do.
+            return Owner(manager=FIELD_MANAGER, operation=_APPLY)
         return next((owner for owner in self.owners if owner.is_us), None)
 
 

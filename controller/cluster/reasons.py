@@ -80,15 +80,11 @@ class Reason(StrEnum):
     """No commit has been looked at."""
 
     # Events only
-    DRIFT_REPAIRED = "DriftRepaired"
-    """A node found its kernel changed by another hand, and repaired it."""
     NODE_READY = "NodeReady"
     """A node has applied its plan again after it could not."""
     APPLY_FAILED = "ApplyFailed"
     """A node could not apply its plan."""
     AWAITING_NETWORK = "AwaitingNetwork"
     """A pod waits: its network is unknown, or does not admit it."""
-    RECREATED = "Recreated"
-    """A resource was deleted by hand while Git declares it, so that it comes back."""
     MORE_EVENTS = "MoreEvents"
     """Events beyond what one turn records, summed up."""
