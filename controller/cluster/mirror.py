@@ -133,7 +133,8 @@ def _applied(
     changed = settled is not None and settled.declared.content != declared.content
     if settled and not changed and settled.shape == shape_of(stands):
         return
-    if not changed and not _differs(declared, stands):
+    was_contested = settled is not None and settled.conflict is not None
+    if not changed and not was_contested and not _differs(declared, stands):
         return
     earlier = stands.metadata.revision
     if earlier and not changed and _says_the_same(declared, stands):
