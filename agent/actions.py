@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compiler.layout import ForwardingEntry, Link, LinkAddress, Neighbour, Route, Rule
+from compiler.ruleset import TABLE
 
 Entry = LinkAddress | Route | Neighbour | ForwardingEntry | Rule
 
@@ -66,7 +67,16 @@ class Remove:
         return f"remove {describe(self.entry)}"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReplaceTable:
+    """What was done about a table that another hand had changed."""
+
+    def __str__(self) -> str:
+        return f"replace table {TABLE}: it had been changed"
+
+
 Action = CreateLink | SetLink | RemoveLink | RemoveGroup | Put | Remove
+Repair = Action | ReplaceTable
 
 
 def describe_link(link: Link) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agent.actions import Action
+from agent.actions import Action, Repair, ReplaceTable
 from agent.addresses import AddressStore, Lease
 from agent.decide import decide
 from agent.files import replace_file
@@ -150,7 +150,7 @@ class Engine:
         self._changes += 1
         self.kernel.plug(port, end)
 
-    def repair(self, *, ruleset_too: bool) -> tuple[str, ...]:
+    def repair(self, *, ruleset_too: bool) -> tuple[Repair, ...]:
         """Undo what another hand changed, end graces that are over; returns what was done.
 
         Comparing the ruleset lists the whole table: `ruleset_too` seldom. Raises ApplyFailed.
@@ -159,9 +159,9 @@ class Engine:
             if self._in_force is None:
                 return ()
             try:
-                done = [str(action) for action in self._bring_about(self._in_force)]
+                done: list[Repair] = [*self._bring_about(self._in_force)]
                 if ruleset_too and self.policy.repair():
-                    done.append("replace table inet atoll: it had been changed")
+                    done.append(ReplaceTable())
             except (NftRefused, KernelRefused) as error:
                 raise ApplyFailed(f"repair: {error}") from error
             return tuple(done)

@@ -12,7 +12,7 @@ import re
 import socket
 import struct
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, Protocol
 
 from compiler.device_names import ROUTE_PROTOCOL
 from compiler.ruleset import TABLE
@@ -42,6 +42,18 @@ _OUR_LINK: Final = re.compile(rb"(vn|vx|ah|hh)[1-9][0-9]{0,4}|at[0-9a-f]{12}")
 _OUR_TABLE: Final = TABLE.split()[1].encode()
 
 
+class Events(Protocol):
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """Readable when there are events."""
+
+    def links_touched(self) -> bool:
+        """Whether the events that wait tell of a change to a link, route or rule like ours."""
+
+    def table_touched(self) -> bool:
+        """The same of our table."""
+
+
 class Monitor:
     """In the network namespace of the thread that makes it."""
 
@@ -49,16 +61,18 @@ class Monitor:
         self.links = _subscribed(_NETLINK_ROUTE, (_LINK_GROUP, *_ROUTE_GROUPS))
         self.tables = _subscribed(_NETLINK_NETFILTER, (_NFTABLES_GROUP,))
 
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        return (self.links.fileno(), self.tables.fileno())
+
     def close(self) -> None:
         self.links.close()
         self.tables.close()
 
     def links_touched(self) -> bool:
-        """Whether the events that wait tell of a change to a link, route or rule like ours."""
         return _any(self.links, _is_our_route_event)
 
     def table_touched(self) -> bool:
-        """The same of our table."""
         return _any(self.tables, _is_our_table_event)
 
 

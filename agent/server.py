@@ -13,12 +13,14 @@ import socket
 import socketserver
 import struct
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from agent import cni
-from agent.attach import Attachments
 from agent.cni import CniError
+from agent.metrics import Answer
 
 MAX_REQUEST: Final = 1 << 20
 """Bytes. A garbage collection of a full node lists its some hundred attachments."""
@@ -30,14 +32,24 @@ _CREDENTIALS: Final = struct.Struct("=iII")
 _log = logging.getLogger("atoll.agent")
 
 
+Told = Callable[[str, float, Answer], None]
+"""Learns of each request: its command, the seconds that it took, how it ended."""
+
+
+class Answering(Protocol):
+    def answer(self, request: cni.Request) -> dict[str, object]:
+        """The answer to a checked request. Raises CniError."""
+
+
 class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, path: Path, attachments: Attachments) -> None:
+    def __init__(self, path: Path, attachments: Answering, *, told: Told = lambda *answered: None) -> None:
         """Listens at once. A socket file that a former agent left is replaced."""
         self.attachments = attachments
+        self.told = told
         self.slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
@@ -71,7 +83,7 @@ class _Connection(socketserver.StreamRequestHandler):
             return
         try:
             while line := self._next_line():
-                self._send(answer(self.server.attachments, line))
+                self._send(answer(self.server.attachments, line, told=self.server.told))
         finally:
             self.server.slots.release()
 
@@ -88,23 +100,28 @@ class _Connection(socketserver.StreamRequestHandler):
             _log.warning("the plugin hung up before its answer")
 
 
-def answer(attachments: Attachments, line: bytes) -> dict[str, object]:
+def answer(attachments: Answering, line: bytes, *, told: Told = lambda *answered: None) -> dict[str, object]:
     """The answer to one request, an error of CNI's form included; never raises."""
-    version = cni.VERSIONS[-1]
+    version, verb = cni.VERSIONS[-1], ""
+    began, outcome = time.monotonic(), Answer.REFUSED
     try:
         if len(line) > MAX_REQUEST:
             raise CniError(cni.UNDECODABLE, f"the request is longer than {MAX_REQUEST} bytes")
         request = cni.parse(line)
-        version = request.version
+        version, verb = request.version, request.command
         message = attachments.answer(request)
+        outcome = Answer.DONE
         _log.info("%s %s: done", request.command, _subject(request))
         return message
     except CniError as error:
         _log.warning("request refused: %s", error)
         return cni.failure(version, error)
     except Exception:
+        outcome = Answer.DEFECT
         _log.exception("a request ended with a defect")
         return cni.failure(version, CniError(cni.TRY_AGAIN_LATER, "the agent failed; its log says how"))
+    finally:
+        told(verb, time.monotonic() - began, outcome)
 
 
 def _subject(request: cni.Request) -> str:

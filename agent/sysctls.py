@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path("/proc/sys/net")
+ROOT: Final = Path(os.environ.get("ATOLL_SYSCTLS", "/proc/sys/net"))
+"""Container runtimes mount a container's own /proc/sys read-only. The host's, mounted elsewhere, will do: its
+entries are those of the asking thread's network namespace, too."""
 
 Setting = tuple[str, str, str]
 """Family ("ipv4", "ipv6"), name, value."""

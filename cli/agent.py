@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from cli.failure import ExitCode
+from cli.failure import ExitCode, Failure
 from cli.options import log_format
+
+if TYPE_CHECKING:
+    from agent.serving import Address
+    from compiler.names import NodeName
+    from kube.api import Api
 
 
 @click.command("agent")
@@ -21,8 +28,20 @@ from cli.options import log_format
     "--plans",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    required=True,
-    help="The controller's directory: plans are taken from it, reports go there.",
+    help="Without a cluster: the controller's directory. Plans are taken from it, reports go there.",
+)
+@click.option(
+    "--kubeconfig",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="On a cluster, but not in a pod: speak to the API server as this file says, without any exchange.",
+)
+@click.option(
+    "--nodes-namespace",
+    metavar="NAME",
+    default="atoll-nodes",
+    show_default=True,
+    help="Where the nodes' ServiceAccounts are.",
 )
 @click.option(
     "--socket",
@@ -42,6 +61,11 @@ from cli.options import log_format
     help="The agent's own: leases and the last good plan.",
 )
 @click.option(
+    "--metrics-address",
+    metavar="[HOST]:PORT",
+    help="Where /metrics, /healthz and /readyz are answered.  [default: nowhere]",
+)
+@click.option(
     "--grace",
     metavar="SECONDS",
     type=click.FloatRange(min=0),
@@ -57,34 +81,100 @@ from cli.options import log_format
     show_default=True,
     help="How long a pod's attachment waits for a plan that knows the pod.",
 )
+@click.option(
+    "--twin",
+    is_flag=True,
+    help="Run the kernel-free twin: on a simulated kernel, ENFORCING NOTHING, attaching no pod.",
+)
 @log_format
 def command(
     node: str | None,
-    plans: Path,
+    plans: Path | None,
+    kubeconfig: Path | None,
+    nodes_namespace: str,
     socket_path: Path,
     state: Path,
+    metrics_address: str | None,
     grace: float,
     patience: float,
+    twin: bool,
     log_format: str,
 ) -> int:
     """Apply this node's plan to its kernel, and attach pods.
 
+    On a cluster the plan is the node's NodeNetwork, and its status says what is in force. In a pod the
+    agent exchanges its ServiceAccount's token for one of the ServiceAccount that is named like the node,
+    in the namespace of the nodes, and reads and writes as that; with --kubeconfig it is who that file
+    says. Without a cluster, --plans names a directory that a controller writes. API server and controller
+    may be away at any time, at the start too: the last good plan is in --state.
+
     Needs CAP_NET_ADMIN, and CAP_SYS_ADMIN to enter pods. Ending it changes nothing in the kernel:
     what is in force stays in force.
+
+    With --twin everything is the same but the kernel, which is simulated in memory: for tests of a control
+    plane, on machines without VRF. Its status has the reason Twin, its warnings say what it is, requests of
+    the CNI plugin are refused, and it never starts on the state directory of an agent that enforces.
     """
-    from agent.run import EXIT_STOPPED, Settings, run
+    from agent.run import EXIT_STOPPED, run
+    from agent.settings import Settings
     from cli.log_lines import LogLines
-    from compiler.names import NodeName
     from controller.log import LogFormat, StreamLog
 
     handler = LogLines(StreamLog(stream=sys.stderr, format=LogFormat(log_format)))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    name = _node_name(node)
     settings = Settings(
-        node=NodeName(node or socket.gethostname()),
-        directory=plans,
+        node=name,
+        plans=plans,
+        api=_api(plans, kubeconfig, name, nodes_namespace),
         socket=socket_path,
         state=state,
+        metrics=_address(metrics_address),
+        twin=twin,
         grace=grace,
         patience=patience,
     )
     return ExitCode.FINE if run(settings) == EXIT_STOPPED else ExitCode.ENVIRONMENT
+
+
+def _node_name(given: str | None) -> NodeName:
+    from compiler.names import NodeName, is_subdomain
+
+    name = given or socket.gethostname()
+    if not is_subdomain(name):
+        where = "--node" if given else "the host's name, taken since --node is not given"
+        raise Failure(
+            f"{name!r} ({where}): no Node can have this name. Give the Node's own, of `kubectl get nodes`."
+        )
+    return NodeName(name)
+
+
+def _api(plans: Path | None, kubeconfig: Path | None, node: NodeName, nodes_namespace: str) -> Api | None:
+    if plans is not None:
+        if kubeconfig is not None:
+            raise click.UsageError("--plans and --kubeconfig: a plan has one source; give one of the two.")
+        return None
+    if kubeconfig is None and not os.environ.get("KUBERNETES_SERVICE_HOST"):
+        raise Failure(
+            "no source of plans: this is not a pod of a cluster (KUBERNETES_SERVICE_HOST is not set)."
+            " Give --kubeconfig FILE, or --plans DIR of a controller without a cluster."
+        )
+
+    from agent.identity import connect
+    from kube.connection import ConfigurationError
+
+    try:
+        return connect(kubeconfig, node, nodes_namespace)
+    except ConfigurationError as error:
+        raise Failure(str(error)) from None
+
+
+def _address(given: str | None) -> Address | None:
+    from agent.serving import Address
+
+    if given is None:
+        return None
+    host, colon, port = given.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise click.UsageError(f"--metrics-address {given}: it must be [HOST]:PORT, such as :9105.")
+    return Address(host=host.removeprefix("[").removesuffix("]"), port=int(port))

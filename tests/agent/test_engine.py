@@ -47,6 +47,10 @@ class Refusing(FakeNft):
         super().run(transaction)
 
 
+def _repaired(node: FakeNode, *, ruleset_too: bool = False) -> list[str]:
+    return [str(done) for done in node.engine.repair(ruleset_too=ruleset_too)]
+
+
 @pytest.fixture
 def node(tmp_path: Path) -> FakeNode:
     return FakeNode(tmp_path)
@@ -100,7 +104,7 @@ def test_a_network_no_longer_planned_goes_after_its_grace(node: FakeNode) -> Non
     assert node.engine.leaving == (3,)
     assert "vn3" in node.kernel.links
     node.clock.now += GRACE
-    assert "remove links of group 3" in node.engine.repair(ruleset_too=False)
+    assert "remove links of group 3" in _repaired(node)
     assert node.kernel.observe().layout == base_layout(node_plan(RED_ALONE))
     assert not node.engine.leaving
 
@@ -130,7 +134,7 @@ def test_a_network_with_pods_stays_until_they_are_gone(node: FakeNode) -> None:
     node.ask(request(Command.DEL, "team-b/db-0"))
     assert node.engine.repair(ruleset_too=False) == ()
     node.clock.now += GRACE
-    assert "remove links of group 3" in node.engine.repair(ruleset_too=False)
+    assert "remove links of group 3" in _repaired(node)
 
 
 def test_a_number_used_again_by_another_network_does_not_keep_the_former_ones_pods(node: FakeNode) -> None:
@@ -239,14 +243,14 @@ def test_the_last_network_keeps_its_way_of_failing_closed_while_its_pods_stay(no
 def test_links_changed_by_another_hand_are_repaired(node: FakeNode) -> None:
     node.apply(node_plan())
     node.kernel.set_down("vx1")
-    assert node.engine.repair(ruleset_too=False)[0].startswith("set vxlan vx1")
+    assert _repaired(node)[0].startswith("set vxlan vx1")
     assert node.kernel.observe().layout == base_layout(node_plan())
 
 
 def test_a_ruleset_changed_by_another_hand_is_repaired(node: FakeNode) -> None:
     node.apply(node_plan())
     node.nft.run("add element inet atoll peers { 1 . 3 }")
-    assert node.engine.repair(ruleset_too=True) == ("replace table inet atoll: it had been changed",)
+    assert _repaired(node, ruleset_too=True) == ["replace table inet atoll: it had been changed"]
     assert node.nft.listing() == node.nft.canonical(ruleset_of(node_plan()).text)
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from agent.plan_file import Stamp
 from agent.plan_watch import PlanWatch
-from agent.run import EXIT_CANNOT_START, Settings, run
-from agent.status_file import AgentStatus, write_status
+from agent.run import EXIT_CANNOT_START, run
+from agent.settings import Settings
+from agent.status_file import AddressUse, AgentStatus, Reason, read_status, write_status
 from compiler.names import NodeName
 
 
@@ -27,7 +29,7 @@ def _descriptors() -> Iterator[None]:
 def _settings(folder: Path) -> Settings:
     return Settings(
         node=NodeName("node-a"),
-        directory=folder,
+        plans=folder,
         socket=folder / "agent.sock",
         state=folder / "state",
     )
@@ -79,15 +81,21 @@ def test_a_status_is_written_for_controller_and_people(tmp_path: Path) -> None:
     status = AgentStatus(
         node=NodeName("node-a"),
         ready=False,
+        reason=Reason.APPLY_FAILED,
         revision="abc1234",
         generation=7,
         digest="sha256:00",
+        attempted=Stamp(revision="def5678", generation=8, digest="sha256:11"),
+        applied_at="2026-01-01T00:00:00Z",
+        apply_seconds=0.125,
         errors=("vx1: in the way",),
         warnings=(),
         networks=3,
         attachments=2,
+        addresses=(AddressUse(network="team-a/red", used=2),),
         leaving=("vn4",),
         transactions=5,
+        version="0.1.0",
     )
     write_status(tmp_path / "agents", status)
     assert (tmp_path / "agents" / "node-a.json").read_text() == (
@@ -96,14 +104,33 @@ def test_a_status_is_written_for_controller_and_people(tmp_path: Path) -> None:
         '  "kind": "AgentStatus",\n'
         '  "node": "node-a",\n'
         '  "ready": false,\n'
+        '  "reason": "ApplyFailed",\n'
         '  "revision": "abc1234",\n'
         '  "generation": 7,\n'
         '  "digest": "sha256:00",\n'
+        '  "attempted": {\n'
+        '    "revision": "def5678",\n'
+        '    "generation": 8,\n'
+        '    "digest": "sha256:11"\n'
+        "  },\n"
+        '  "appliedAt": "2026-01-01T00:00:00Z",\n'
+        '  "applySeconds": 0.125,\n'
         '  "errors": [\n    "vx1: in the way"\n  ],\n'
         '  "warnings": [],\n'
         '  "networks": 3,\n'
         '  "attachments": 2,\n'
+        '  "addresses": [\n    {\n      "network": "team-a/red",\n      "used": 2\n    }\n  ],\n'
         '  "leaving": [\n    "vn4"\n  ],\n'
-        '  "transactions": 5\n'
+        '  "transactions": 5,\n'
+        '  "version": "0.1.0",\n'
+        '  "twin": false,\n'
+        '  "apiProblem": ""\n'
         "}\n"
     )
+    assert read_status(tmp_path / "agents", NodeName("node-a")) == status
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"node": 7}', "[]"])
+def test_a_status_that_cannot_be_read_is_none(tmp_path: Path, content: str) -> None:
+    (tmp_path / "node-a.json").write_text(content)
+    assert read_status(tmp_path, NodeName("node-a")) is None

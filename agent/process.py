@@ -1,0 +1,272 @@
+"""The agent's process: everything wired together, and the loop that follows plans and repairs."""
+
+from __future__ import annotations
+
+import logging
+import select
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import datetime
+from importlib.metadata import version
+from typing import Final
+
+from agent.actions import Put, Remove, RemoveGroup, Repair, ReplaceTable
+from agent.addresses import AddressStore
+from agent.attach import Attachments
+from agent.bridge import Bridge
+from agent.datapath import Datapath
+from agent.engine import ApplyFailed, Engine
+from agent.follow import Follower
+from agent.metrics import AgentMetrics, Repaired
+from agent.plan_file import read_publication
+from agent.plan_watch import PlanWatch
+from agent.policy import Policy
+from agent.server import Answering, Server
+from agent.serving import Pulse, serving
+from agent.settings import Settings
+from agent.status_file import AddressUse, AgentStatus, Reason, write_status
+from agent.twin import NoAttachments
+from agent.usage import usage_of
+from compiler.device_names import vrf_name
+
+DIRECTORY_SECONDS: Final = 1.0
+"""Between two looks for a plans' directory that does not exist yet."""
+REPAIR_AT_ONCE_SECONDS: Final = 1.0
+"""Between two repairs of what events tell of: another program that insists gets no endless loop."""
+REPAIR_SHARE: Final = 0.02
+"""Of the time, at most, goes into looking for what another hand changed."""
+TURN_SECONDS: Final = 30.0
+"""The longest turn in which nothing happens."""
+HONEST_SECONDS: Final = 300.0
+"""A turn that takes longer is no longer believed to end."""
+VERSION: Final = version("atoll")
+
+_log = logging.getLogger("atoll.agent")
+
+
+class Process:
+    def __init__(self, settings: Settings, datapath: Datapath, stop: int) -> None:
+        """`stop`: a descriptor that becomes readable when the process is to end. Raises addresses.Damaged."""
+        self._settings = settings
+        self._stop = stop
+        self._metrics = AgentMetrics(version=VERSION)
+        self._policy = Policy(datapath.nft)
+        last_good = settings.state / "plan.json"
+        self._engine = Engine(
+            kernel=datapath.kernel,
+            policy=self._policy,
+            store=AddressStore(settings.state / "addresses"),
+            last_good=last_good,
+            grace=settings.grace,
+            clock=time.monotonic,
+        )
+        plan = settings.directory / "plans" / f"{settings.node}.json"
+        self._follower = Follower(
+            engine=self._engine,
+            path=plan,
+            read=lambda path: read_publication(path, settings.node),
+            clock=time.monotonic,
+            told=self._metrics.observe_apply,
+        )
+        self._watch = PlanWatch(plan.parent)
+        self._bridge = _bridge(settings)
+        self._pulse = Pulse(bound=HONEST_SECONDS)
+        self._warnings = datapath.warnings
+        for warning in self._warnings:
+            _log.warning("%s", warning)
+        self._repair_problem: str | None = None
+        self._told: AgentStatus | None = None
+        self._written: AgentStatus | None = None
+        self._follower.restore(last_good)
+        self._monitor = datapath.monitor()
+        self._own_changes_seen = self._engine.own_changes
+        self._looked = time.monotonic()
+        self._next_look = self._looked
+        self._next_ruleset = self._looked + settings.ruleset_repair
+
+    def run(self) -> None:
+        """Until `stop` is readable. Raises serving.CannotListen."""
+        # Before the bridge: a former process's report must not be taken for this one's.
+        self._write_status()
+        with self._listening(), self._serving(), self._bridged():
+            while True:
+                self._pulse.beat()
+                self._follower.step()
+                self._look()
+                self._write_status()
+                if self._wait():
+                    return
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        server = Server(self._settings.socket, self._attachments(), told=self._metrics.observe_cni)
+        threading.Thread(target=server.serve_forever, name="socket", daemon=True).start()
+        _log.info("node %s: listening on %s", self._settings.node, self._settings.socket)
+        try:
+            yield
+        finally:
+            server.shutdown()
+            self._settings.socket.unlink(missing_ok=True)
+
+    @contextmanager
+    def _serving(self) -> Iterator[None]:
+        address = self._settings.metrics
+        with (
+            serving(
+                address,
+                registry=self._metrics.registry,
+                alive={"loop": self._pulse.check},
+                ready={"plan": self._unready},
+            )
+            if address
+            else nullcontext()
+        ):
+            yield
+
+    @contextmanager
+    def _bridged(self) -> Iterator[None]:
+        if self._bridge is None:
+            yield
+            return
+        self._bridge.start()
+        try:
+            yield
+        finally:
+            self._bridge.stop()
+
+    def _attachments(self) -> Answering:
+        if self._settings.twin:
+            return NoAttachments()
+        return Attachments(self._engine, patience=self._settings.patience)
+
+    def _unready(self) -> str | None:
+        """By the last turn's knowledge: who probes must not wait for the engine."""
+        status = self._told
+        if status is None:
+            return "nothing is known yet"
+        return None if status.ready else "; ".join((status.reason, *status.errors))
+
+    def _look(self) -> None:
+        """For what another hand has changed, when it is time; the whole table more seldom."""
+        now = time.monotonic()
+        ruleset_too = now >= self._next_ruleset
+        if now < self._next_look and not ruleset_too:
+            return
+        self._repair(ruleset_too=ruleset_too)
+        # A big node takes longer to look at, and is looked at less often for it.
+        took = time.monotonic() - now
+        self._next_look = now + max(self._settings.repair, took / REPAIR_SHARE)
+        if ruleset_too:
+            self._next_ruleset = now + max(self._settings.ruleset_repair, took / REPAIR_SHARE)
+        self._looked = time.monotonic()
+
+    def _wait(self) -> bool:
+        """Until there may be something to do; says whether a signal asks to stop."""
+        self._watch.arm()
+        until = min(self._next_look, self._next_ruleset, time.monotonic() + TURN_SECONDS)
+        sources = [self._stop, *self._monitor.descriptors]
+        if self._watch.armed:
+            sources.append(self._watch.fileno())
+        else:
+            until = min(until, time.monotonic() + DIRECTORY_SECONDS)
+        ready, _, _ = select.select(sources, [], [], max(0.0, until - time.monotonic()))
+        if self._watch.armed:
+            self._watch.drain()
+        self._heed_events()
+        return self._stop in ready
+
+    def _heed_events(self) -> None:
+        """Look soon where the events are of another hand; at most once a second, whoever fights us."""
+        with self._engine.changed:
+            links, table = self._monitor.links_touched(), self._monitor.table_touched()
+            own = self._engine.own_changes != self._own_changes_seen
+            self._own_changes_seen = self._engine.own_changes
+        soon = max(time.monotonic(), self._looked + REPAIR_AT_ONCE_SECONDS)
+        if links and not own:
+            self._next_look = min(self._next_look, soon)
+        if table and not own:
+            self._next_ruleset = min(self._next_ruleset, soon)
+
+    def _repair(self, *, ruleset_too: bool) -> None:
+        try:
+            for done in self._engine.repair(ruleset_too=ruleset_too):
+                self._note(done)
+            self._repair_problem = None
+        except ApplyFailed as error:
+            _log.error("%s", error)
+            self._repair_problem = str(error)
+
+    def _note(self, done: Repair) -> None:
+        if isinstance(done, RemoveGroup):  # at the end of a network's grace, by nobody's fault
+            _log.info("no longer needed: %s", done)
+            return
+        _log.warning("repaired: %s", done)
+        self._metrics.repaired(_kind(done))
+
+    def _write_status(self) -> None:
+        status = self._told = self._status()
+        self._measure(status)
+        if status == self._written:
+            return
+        try:
+            write_status(self._settings.directory / "agents", status)
+            self._written = status
+        except OSError as error:
+            _log.warning("status not written: %s", error)
+
+    def _measure(self, status: AgentStatus) -> None:
+        self._metrics.set_plan(status.revision, networks=status.networks)
+        self._metrics.set_attachments(status.attachments)
+        self._metrics.set_addresses(usage_of(self._engine))
+        self._metrics.set_ready(status.ready)
+        self._metrics.set_api_connected(self._bridge is not None and self._bridge.connected)
+        self._metrics.set_nft_transactions(status.transactions)
+
+    def _status(self) -> AgentStatus:
+        publication, applied = self._engine.publication, self._follower.applied
+        problems = (self._follower.problem, self._repair_problem)
+        errors = tuple(problem for problem in problems if problem is not None)
+        failing = self._follower.problem is None and self._repair_problem is not None
+        return AgentStatus(
+            node=self._settings.node,
+            ready=publication is not None and not errors,
+            reason=Reason.REPAIR_FAILED if failing else self._follower.reason,
+            revision=publication.revision if publication else "",
+            generation=publication.generation if publication else 0,
+            digest=publication.digest if publication else "",
+            attempted=self._follower.attempted,
+            applied_at=_timestamp(applied.at) if applied else "",
+            apply_seconds=round(applied.seconds, 3) if applied else 0.0,
+            errors=errors,
+            warnings=self._warnings,
+            networks=len(publication.plan.networks) if publication else 0,
+            attachments=len(self._engine.store.leases),
+            addresses=tuple(AddressUse(network=u.network, used=u.used) for u in usage_of(self._engine)),
+            leaving=tuple(vrf_name(number) for number in self._engine.leaving),
+            transactions=self._policy.transactions,
+            version=VERSION,
+            twin=self._settings.twin,
+            api_problem=self._bridge.problem if self._bridge else "",
+        )
+
+
+def _kind(done: Repair) -> Repaired:
+    match done:
+        case ReplaceTable():
+            return Repaired.TABLE
+        case Put() | Remove():
+            return Repaired.ENTRY
+        case _:
+            return Repaired.LINK
+
+
+def _timestamp(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _bridge(settings: Settings) -> Bridge | None:
+    if settings.api is None:
+        return None
+    return Bridge(api=settings.api, node=settings.node, directory=settings.directory)
