@@ -92,16 +92,13 @@ class Executor:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     settled: dict[ResourceKey, Settled] = field(default_factory=dict)
     """For `mirror`."""
+    conflicts: dict[ResourceKey, Conflict] = field(default_factory=dict)
     errors: dict[ResourceKey, str] = field(default_factory=dict)
     """Why resources could not be brought up to Git."""
     _sent: dict[ResourceKey, _Sent] = field(default_factory=dict)
     _told: dict[ResourceKey, _Told] = field(default_factory=dict)
     _backoff: Backoff = field(default_factory=Backoff)
     _due: float | None = None
-
-    @property
-    def conflicts(self) -> Mapping[ResourceKey, Conflict]:
-        return {key: one.conflict for key, one in self.settled.items() if one.conflict}
 
     @property
     def wake_in(self) -> float | None:
@@ -112,6 +109,7 @@ class Executor:
         """Forget objects that are gone, or that are declared no longer."""
         for key in keys:
             self.settled.pop(key, None)
+            self.conflicts.pop(key, None)
             self.errors.pop(key, None)
             self._sent.pop(key, None)
             self._told.pop(key, None)
@@ -186,7 +184,7 @@ class Executor:
             answer = decode(action.key, outcome)
             if isinstance(answer, Observed):
                 answers[action.key] = answer
-                self.settled[action.key] = settled_by(action.declared, answer)
+                self._settle(settled_by(action.declared, answer))
         return None
 
     def _refused(self, action: ClusterAction, error: ApiError) -> Failure | None:
@@ -194,7 +192,7 @@ class Executor:
         if isinstance(action, Apply) and conflict is not None:
             if action.stands is not None:
                 shape = shape_of(action.stands)
-                self.settled[action.key] = Settled(declared=action.declared, shape=shape, conflict=conflict)
+                self._settle(Settled(declared=action.declared, shape=shape, conflict=conflict))
             self.errors.pop(action.key, None)
             self._remember(action)
             return None
@@ -210,6 +208,14 @@ class Executor:
         )
         self._put_off(pause)
         return Failure(key=action.key, action=describe(action), error=told(error), retry_in=pause)
+
+    def _settle(self, settled: Settled) -> None:
+        key = settled.declared.key
+        self.settled[key] = settled
+        if settled.conflict:
+            self.conflicts[key] = settled.conflict
+        else:
+            self.conflicts.pop(key, None)
 
     def _remember(self, action: ClusterAction) -> None:
         self._sent[action.key] = _Sent(action=action, until=self.clock() + UNSEEN)

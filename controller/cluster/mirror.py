@@ -52,7 +52,7 @@ class Settled:
 
 
 def mirror(
-    declared: Mapping[ResourceKey, Declared],
+    declared: Mapping[ResourceKey, Declared] | None,
     observed: Mapping[ResourceKey, Observed | Undecodable],
     inventory: Collection[ResourceKey],
     *,
@@ -63,9 +63,13 @@ def mirror(
 ) -> tuple[MirrorAction, ...]:
     """The actions for all objects, or only for `keys`: those declared, observed or held differently now.
 
-    `declared` is what the commit in force declares: without one there is nothing to mirror.
+    `declared` is what the commit in force declares. None: which one that is, is not known yet; what the
+    inventory lists stays as it is then, where an empty mapping would prune it.
     """
-    concerned = {*declared, *observed, *inventory} if keys is None else keys
+    wanted = declared or {}
+    concerned = {*wanted, *observed, *inventory} if keys is None else keys
+    if declared is None:
+        concerned = set(concerned).difference(inventory)
     known, waiting = settled or {}, holds or {}
     actions: list[MirrorAction] = []
     for key in sorted(concerned, key=lambda key: (_RANK.get(key.kind, len(_RANK)), key)):
@@ -74,8 +78,8 @@ def mirror(
             continue
         if stands is not None and stands.metadata.terminating:
             actions += _released(stands, waiting)
-        elif key in declared:
-            actions += _applied(declared[key], stands, known.get(key), revision)
+        elif key in wanted:
+            actions += _applied(wanted[key], stands, known.get(key), revision)
         elif stands is not None and key in inventory and stands.metadata.ours is not None:
             actions.append(_pruned(stands))
         elif stands is not None:

@@ -307,3 +307,12 @@ def test_selectors_in_applied_routers_are_stable() -> None:
     stage.turn()
     stage.restart()
     assert stage.turn() == []
+
+
+def test_before_it_is_known_which_commit_is_in_force_nothing_is_pruned() -> None:
+    stage = Stage()
+    stage.commit("c1", RED)
+    stage.turn()
+    by_hand(stage)
+    actions = mirror(None, stage.observed(), stage.inventory, revision="")
+    assert [describe(one) for one in actions] == ["add finalizer to VirtualNetwork/team-a/blue"]
