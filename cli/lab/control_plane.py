@@ -29,7 +29,8 @@ from cli.lab.etcd import ENDPOINT, Etcd
 ENVIRONMENT: Final = "ATOLL_CONTROL_PLANE"
 """Names the folder of the binaries."""
 REMEDY: Final = f"run `make test-cluster`, or set {ENVIRONMENT} to what tools/control_plane.sh prints last"
-SERVICE_RANGE: Final = "10.96.0.0/16"
+SERVICE_RANGES: Final = ("10.96.0.0/16", "fd00:10:96::/112")
+"""A Service has an address of the second only if it asks for both families."""
 _NEEDED: Final = ("etcd", "kube-apiserver")
 _PORTS: Final = range(20000, 32000)
 """Below those that the kernel gives to clients: one of them could take the port during a restart."""
@@ -84,7 +85,7 @@ class ControlPlane:
     """A context manager: inside, the API server is ready."""
 
     def __init__(
-        self, binaries: Binaries, *, folder: Path, service_ranges: tuple[str, ...] = (SERVICE_RANGE,)
+        self, binaries: Binaries, *, folder: Path, service_ranges: tuple[str, ...] = SERVICE_RANGES
     ) -> None:
         self._binaries = binaries
         self._folder = folder

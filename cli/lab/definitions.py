@@ -1,0 +1,102 @@
+"""Atoll's CustomResourceDefinitions, put on an API server and awaited."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from kube.api import Api, Json, ObjectRef
+from kube.resource import Resource
+
+DEFINITIONS: Final = Resource(
+    group="apiextensions.k8s.io",
+    version="v1",
+    plural="customresourcedefinitions",
+    kind="CustomResourceDefinition",
+    namespaced=False,
+)
+
+
+class NotEstablished(RuntimeError):
+    """The API server took a definition and does not serve it."""
+
+
+class _Condition(msgspec.Struct):
+    type: str
+    status: str
+    message: str = ""
+
+
+class _Status(msgspec.Struct):
+    conditions: list[_Condition] | None = None
+
+
+class _Metadata(msgspec.Struct, rename="camel"):
+    name: str = ""
+    resource_version: str = ""
+
+
+class _Definition(msgspec.Struct):
+    metadata: _Metadata
+    status: _Status = msgspec.field(default_factory=_Status)
+
+    @property
+    def is_served(self) -> bool:
+        return any(c.type == "Established" and c.status == "True" for c in self.status.conditions or ())
+
+    @property
+    def complaint(self) -> str:
+        said = (c.message for c in self.status.conditions or () if c.status == "False" and c.message)
+        return f"{self.metadata.name} is not served: {', '.join(said) or 'the server says nothing'}"
+
+
+class _List(msgspec.Struct):
+    metadata: _Metadata
+    items: list[_Definition]
+
+
+class _Event(msgspec.Struct):
+    type: str
+    object: msgspec.Raw
+
+
+def install(api: Api, definitions: Sequence[Json], *, within: float = 120) -> None:
+    """Returns when all are served; NotEstablished, with the server's reasons, after `within` seconds."""
+    names = {
+        msgspec.convert(definition["metadata"], _Metadata).name: definition for definition in definitions
+    }
+    for name, definition in names.items():
+        api.apply(
+            ObjectRef(resource=DEFINITIONS, name=name), definition, field_manager="atoll-lab", force=True
+        )
+    deadline = time.monotonic() + within
+    while waiting := _await_more(api, names.keys(), seconds=deadline - time.monotonic()):
+        if time.monotonic() > deadline:
+            raise NotEstablished("; ".join(waiting))
+
+
+def _await_more(api: Api, names: Collection[str], *, seconds: float) -> list[str]:
+    """Complaints of those not served yet; returns as soon as the watch shows that all are."""
+    listed = msgspec.json.decode(api.list(DEFINITIONS, limit=0), type=_List)
+    waiting = {d.metadata.name: d for d in listed.items if d.metadata.name in names and not d.is_served}
+    if waiting and seconds > 0:
+        version = listed.metadata.resource_version
+        with api.watch(DEFINITIONS, resource_version=version, timeout_seconds=int(seconds) + 1) as events:
+            for changed in _definitions(events):
+                if changed.is_served:
+                    waiting.pop(changed.metadata.name, None)
+                if not waiting:
+                    break
+    return [definition.complaint for definition in waiting.values()]
+
+
+def _definitions(events: Iterable[bytes]) -> Iterator[_Definition]:
+    """Ends with the stream, and at an error in it, such as that of a version too old: the next list helps."""
+    for line in events:
+        event = msgspec.json.decode(line, type=_Event)
+        if event.type == "ERROR":
+            return
+        yield msgspec.json.decode(event.object, type=_Definition)
