@@ -185,6 +185,9 @@ class FakeServer:
 
     def bind(self, ref: ObjectRef, body: Json) -> Document:
         """Assign a pod to a node, as a scheduler does."""
+        if value_at(body, ("metadata", "name")) != ref.name:
+            reason = "name in URL does not match name in Binding object"
+            raise ApiError(reason, status=400, reason="BadRequest")
         node = value_at(body, ("target", "name"))
         live = self.get(ref)
         spec = {**_mapping(live.body.get("spec")), "nodeName": node}

@@ -104,9 +104,7 @@ class FakeStore:
         """Return the version, the next page's token and the objects; all pages show one version."""
         with self.changed:
             if token:
-                page = self._pages.get(token)
-                if page is None:
-                    raise Gone(EXPIRED, status=410, reason="Expired")
+                page = self._turned(token)
             else:
                 bodies = (stored.body for stored in self.of(resource, namespace))
                 page = _Page(version=self.version, rest=tuple(filter(matches, bodies)))
@@ -115,6 +113,13 @@ class FakeStore:
             following = f"page-{next(self._tokens)}"
             self._pages[following] = _Page(version=page.version, rest=page.rest[limit:])
             return page.version, following, page.rest[:limit]
+
+    def _turned(self, token: str) -> _Page:
+        if not token.startswith("page-"):
+            raise ApiError("continue key is not valid", status=400, reason="BadRequest")
+        if token not in self._pages:
+            raise Gone(EXPIRED, status=410, reason="Expired")
+        return self._pages[token]
 
     def watch(self, watch: FakeWatch, since: str) -> None:
         """Open a watch; without a version it begins with everything that there is."""
