@@ -23,7 +23,7 @@ from typing import Final, Self
 from urllib.parse import quote
 
 from cli.lab.authority import Authority
-from cli.lab.child import Child
+from cli.lab.child import Child, ServerFailed
 from cli.lab.etcd import ENDPOINT, Etcd
 
 ENVIRONMENT: Final = "ATOLL_CONTROL_PLANE"
@@ -256,7 +256,7 @@ def _free_port() -> int:
             except OSError:
                 continue
             return port
-    raise NoControlPlane(f"no free TCP port on 127.0.0.1 from {_PORTS.start} to {_PORTS.stop}: free one")
+    raise ServerFailed(f"no free TCP port on 127.0.0.1 from {_PORTS.start} to {_PORTS.stop}: free one")
 
 
 def _file_name(name: str) -> str:

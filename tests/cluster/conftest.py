@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -17,12 +18,30 @@ from kube.connection import connect
 from tests.cluster.scene import Cluster
 
 
-@pytest.fixture(scope="session")
-def binaries() -> Binaries:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None]:
+    with _skipped_where_missing():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None]:
+    with _skipped_where_missing():
+        return (yield)
+
+
+@contextmanager
+def _skipped_where_missing() -> Iterator[None]:
+    """Tests that need kubectl or helm say so by asking for it."""
     try:
-        return Binaries.named_by(os.environ)
+        yield
     except NoControlPlane as missing:
         pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def binaries() -> Binaries:
+    return Binaries.named_by(os.environ)
 
 
 @pytest.fixture(scope="session")
