@@ -7,6 +7,22 @@ from end to end, what is read is what was signed, whatever happened to the cache
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
+
+_FOREIGN = (
+    "shallow",
+    "info/grafts",
+    "objects/info/alternates",
+    "objects/info/commit-graph",
+    "objects/info/commit-graphs",
+    "refs/replace",
+)
+"""What would make Git see another history than the objects tell. A cache of ours has none of it."""
+
+
+def foreign_in(cache: Path) -> str | None:
+    """Return the first that a cache has, but should not."""
+    return next((name for name in _FOREIGN if (cache / name).exists()), None)
 
 
 class NotGenuineError(Exception):

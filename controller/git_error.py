@@ -14,6 +14,7 @@ _SAYINGS: Mapping[Kind, tuple[str, str, str | None]] = {
     Kind.UNREACHABLE: ("ATL802", "it cannot be read: {detail}", None),
     Kind.MOVED: ("ATL802", "the host redirects: {detail}", "Give the URL that it redirects to"),
     Kind.NOT_A_REPOSITORY: ("ATL802", "there is no Git repository: {detail}", None),
+    Kind.SHALLOW: ("ATL802", "its history is cut short, as in a shallow clone", "Give a complete repository"),
     Kind.NOT_PERMITTED: ("ATL802", "access is denied: {detail}", "Give this user a key that may read it"),
     Kind.UNTRUSTED_HOST: (
         "ATL802",

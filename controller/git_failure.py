@@ -45,7 +45,7 @@ _EMPTY = (
 
 def failure_of(error: GitCommandError) -> Failure:
     # GitPython hands stderr over as "\n  stderr: '...'".
-    text = str(error.stderr).strip().removeprefix("stderr:").strip().strip("'")
+    text = str(error.stderr).strip().removeprefix("stderr:").strip().removeprefix("'").removesuffix("'")
     kind = next((kind for sign, kind in _CAUSES if sign in text), Kind.UNREACHABLE)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if not any(words in line for words in _EMPTY)] or lines

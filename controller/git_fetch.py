@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from controller.git_content import foreign_in
 from controller.git_failure import failure_of
 from controller.git_messages import Answer, Commit, Failure, Fetch, Kind
 from controller.location import is_commit_name
@@ -19,8 +20,6 @@ _MARK = "atoll-cache"
 """A file in the cache: only a directory that holds it is ever deleted and fetched anew."""
 
 _CONFIG = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n"
-_FOREIGN = ("shallow", "info/grafts", "objects/info/alternates", "objects/info/commit-graph", "refs/replace")
-"""What would make Git see another history than the objects tell. A cache of ours has none of it."""
 
 
 def fetch(request: Fetch) -> Answer:
@@ -44,7 +43,7 @@ def fetch(request: Fetch) -> Answer:
 def _fetch_into(cache: Path, request: Fetch) -> Answer:
     import git
 
-    if (cache / _MARK).exists() and any((cache / name).exists() for name in _FOREIGN):
+    if (cache / _MARK).exists() and foreign_in(cache):
         shutil.rmtree(cache)
     if not (cache / _MARK).exists():
         if cache.exists() and any(cache.iterdir()):
@@ -55,15 +54,18 @@ def _fetch_into(cache: Path, request: Fetch) -> Answer:
     (cache / "config").write_text(_CONFIG)
     with git.Repo(cache) as repository:
         if not (is_commit_name(request.ref) and _name_of(repository, _TARGET) == request.ref):
-            _fetch_ref(repository, request)
+            said = _fetch_ref(repository, request)
+            if "shallow" in said:  # Git keeps the ref as it was, and calls that a success
+                return Failure(kind=Kind.SHALLOW, detail=said.removeprefix("warning: "))
         name = _name_of(repository, f"{_TARGET}^{{commit}}")
         if not name:
             return Failure(kind=Kind.REVISION_MISSING, detail="it is a tree or a file")
         return Commit(name=name, rewritten=not _follows(repository, request.previous, name))
 
 
-def _fetch_ref(repository: Repo, request: Fetch) -> None:
-    repository.git.fetch(
+def _fetch_ref(repository: Repo, request: Fetch) -> str:
+    """Return what Git says about a fetch that it calls a success."""
+    _, _, said = repository.git.fetch(
         "--quiet",
         "--force",
         "--no-tags",
@@ -72,7 +74,9 @@ def _fetch_ref(repository: Repo, request: Fetch) -> None:
         "--",
         request.url,
         f"+{request.ref}:{_TARGET}",
+        with_extended_output=True,
     )
+    return str(said)
 
 
 def _name_of(repository: Repo, revision: str) -> str:

@@ -70,6 +70,7 @@ class Kind(StrEnum):
     UNREACHABLE = "unreachable"
     MOVED = "moved"
     NOT_A_REPOSITORY = "not a repository"
+    SHALLOW = "shallow"
     NOT_PERMITTED = "not permitted"
     UNTRUSTED_HOST = "untrusted host"
     REVISION_MISSING = "revision missing"

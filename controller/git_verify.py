@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from controller.git_content import NotGenuineError, check_content
+from controller.git_content import NotGenuineError, check_content, foreign_in
 from controller.git_messages import Answer, Failure, Kind, Verified, Verify
 from controller.git_ssh_keys import SshKey, allowed_signers, ssh_keys
 from controller.signatures import SHOWN, Fault, Mode, Offence, SignedBy, Verification
@@ -90,6 +90,8 @@ def verify(request: Verify) -> Answer:
     if not shutil.which(program):
         detail = f"{program} of the package {package} is not installed"
         return Failure(kind=Kind.PROGRAM_MISSING, detail=detail)
+    if foreign := foreign_in(Path(request.repository)):
+        return Failure(kind=Kind.BROKEN_CACHE, detail=f"it has {foreign}, which no cache of ours has")
     try:
         with tempfile.TemporaryDirectory() as folder:
             names = _incoming(request)

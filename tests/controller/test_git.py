@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,19 @@ def test_names_that_are_no_text_are_refused_in_escaped_form(bench: DiskWorkbench
     ]
 
 
+def test_a_repository_of_10000_files_is_read_whole(bench: DiskWorkbench) -> None:
+    files = {f"team-{number % 100}/net-{number}.yaml": b"# %d\n" % number for number in range(10_000)}
+    entries = "".join(f"M 100644 inline {path}\ndata {len(c)}\n{c.decode()}\n" for path, c in files.items())
+    head = "commit refs/heads/main\ncommitter a <a@example.com> 1700000000 +0000\ndata 1\nx\n"
+    bench.git("fast-import", "--quiet", data=(head + entries).encode())
+    source = bench.source()
+
+    snapshot = source.read(source.look(None).revision)
+
+    assert snapshot.files == files
+    assert snapshot.problems == ()
+
+
 def tree_of_trees(bench: DiskWorkbench, *, width: int, depth: int) -> Revision:
     """A few objects that a careless reader would walk for years."""
     blob = bench.git("hash-object", "-w", "--stdin", data=RED)
@@ -152,6 +167,62 @@ def test_a_directory_that_is_no_cache_is_left_alone(bench: DiskWorkbench, tmp_pa
 
     assert caught.value.problem.code == "ATL804"
     assert (tmp_path / "cache.git" / "thesis.txt").read_text() == "precious"
+
+
+def test_a_host_that_is_down_is_an_error_and_what_it_gave_before_is_still_read(
+    bench: DiskWorkbench, tmp_path: Path
+) -> None:
+    tip = bench.commit({"red.yaml": RED})
+    source = bench.source()
+    source.look(None)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    down = replace(source, location=parse_location(f"https://127.0.0.1:{port}/networks.git"))
+
+    with pytest.raises(SourceError) as caught:
+        down.look(tip)
+
+    assert caught.value.problem.code == "ATL802"
+    assert "Failed to connect" in caught.value.problem.reason
+    assert down.read(tip).files == {"red.yaml": RED}
+
+
+def test_a_history_rewritten_while_the_cache_was_lost_is_told_as_such(
+    bench: DiskWorkbench, tmp_path: Path
+) -> None:
+    bench.commit({"red.yaml": RED})
+    lost = bench.commit({"red.yaml": RED, "blue.yaml": RED})
+    source = bench.source()
+    source.look(None)
+    shutil.rmtree(tmp_path / "cache.git")
+    amended = bench.commit({"blue.yaml": RED}, amend=True)
+
+    sighting = source.look(lost)
+
+    assert (sighting.revision, sighting.rewritten) == (amended, True)
+
+
+def test_settings_that_somebody_wrote_into_the_cache_are_put_back(
+    bench: DiskWorkbench, tmp_path: Path
+) -> None:
+    source = bench.source()
+    bench.commit({"red.yaml": RED})
+    source.look(None)
+    with (tmp_path / "cache.git" / "config").open("a") as config:
+        config.write(f'[url "{tmp_path}/elsewhere"]\n\tinsteadOf = {bench.path}\n')
+    tip = bench.commit({"red.yaml": RED + RED})
+
+    assert source.look(None).revision == tip
+
+
+def test_a_tag_of_something_else_than_a_commit_names_none(bench: DiskWorkbench) -> None:
+    bench.commit({"red.yaml": RED})
+    bench.git("tag", "files", "main^{tree}")
+
+    with pytest.raises(SourceError) as caught:
+        bench.source(ref="refs/tags/files").look(None)
+
+    assert caught.value.problem.reason == "ref refs/tags/files names no commit"
 
 
 def test_a_server_that_does_not_answer_costs_no_more_than_the_time_out(tmp_path: Path) -> None:

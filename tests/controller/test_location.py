@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.location import checked_ref, checked_revision, parse_location
+from controller.location import checked_ref, checked_revision, parse_location, ref_of
 from controller.snapshot import SourceError
 
 
@@ -125,3 +125,41 @@ def test_a_revision_may_count_backwards(text: str) -> None:
 def test_options_ranges_and_files_are_not_revisions(text: str) -> None:
     with pytest.raises(SourceError):
         checked_revision(text)
+
+
+@pytest.mark.parametrize(
+    ("named", "ref"),
+    [
+        ({}, "refs/heads/main"),
+        ({"branch": "release/1.2"}, "refs/heads/release/1.2"),
+        ({"tag": "v1"}, "refs/tags/v1"),
+        ({"commit": "0123456789" * 4}, "0123456789" * 4),
+    ],
+)
+def test_a_source_names_a_branch_a_tag_or_a_commit(named: dict[str, str], ref: str) -> None:
+    assert ref_of(**named) == ref
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        (
+            {"branch": "main", "tag": "v1"},
+            "error ATL803: spec.ref: it names a branch and a tag. Give one of branch, tag and commit.",
+        ),
+        (
+            {"commit": "0123456"},
+            "error ATL803: commit 0123456: it is not the full name of a commit. Give all its 40 digits.",
+        ),
+        (
+            {"branch": "main~1"},
+            "error ATL803: ref main~1: it is not the name of a branch, tag or commit."
+            " Give a name such as main.",
+        ),
+    ],
+)
+def test_a_source_that_names_no_ref_is_told_why(named: dict[str, str], message: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        ref_of(**named)
+
+    assert str(caught.value) == message
