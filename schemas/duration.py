@@ -13,24 +13,27 @@ from datetime import timedelta
 from jsonschema.exceptions import ValidationError
 
 KEYWORD = "x-atoll-duration"
-_PART = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,3})?)(ms|s|m|h)")
-_DURATION = re.compile(rf"(?:{_PART.pattern}){{1,4}}")
-_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours"}
+_PARTS = re.compile(
+    r"(?:(?P<hours>[0-9]{1,5})h)?"
+    r"(?:(?P<minutes>[0-9]{1,5})m)?"
+    r"(?:(?P<seconds>[0-9]{1,5})s)?"
+    r"(?:(?P<milliseconds>[0-9]{1,5})ms)?"
+)
 
 
 def duration_of(text: str) -> timedelta:
-    """Read a duration; the sum of its parts, as Go has it. Raises ValueError."""
-    if not _DURATION.fullmatch(text):
+    """Read a duration. Raises ValueError for what the schemas' pattern refuses."""
+    parts = _PARTS.fullmatch(text)
+    if not text or parts is None:
         raise ValueError(f"{text[:40]!r} is not a duration such as 30s, 1m30s or 2h")
-    parts = (timedelta(**{_UNITS[unit]: float(number)}) for number, unit in _PART.findall(text))
-    return sum(parts, start=timedelta())
+    return timedelta(**{unit: int(number) for unit, number in parts.groupdict(default="0").items()})
 
 
 def bounded(
     _validator: object, bounds: Mapping[str, str], instance: object, _schema: object
 ) -> Iterator[ValidationError]:
     """The keyword for jsonschema's `extend`. What is no duration at all, the pattern refuses."""
-    if not isinstance(instance, str) or not _DURATION.fullmatch(instance):
+    if not isinstance(instance, str) or not instance or not _PARTS.fullmatch(instance):
         return
     least, most = bounds["least"], bounds["most"]
     if not duration_of(least) <= duration_of(instance) <= duration_of(most):

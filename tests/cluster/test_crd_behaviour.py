@@ -43,7 +43,10 @@ def node(**more: object) -> Candidate:
 
 def applied(cluster: Cluster, candidate: Candidate, *, by: str) -> dict[str, Any]:
     """The object after one manager's server-side apply, without force."""
-    return json.loads(cluster.api.apply(candidate.ref, candidate.body, field_manager=by, force=False))
+    found: dict[str, Any] = json.loads(
+        cluster.api.apply(candidate.ref, candidate.body, field_manager=by, force=False)
+    )
+    return found
 
 
 def with_status(cluster: Cluster, ref: ObjectRef, status: Mapping[str, object], *, by: str) -> dict[str, Any]:
@@ -56,7 +59,10 @@ def with_status(cluster: Cluster, ref: ObjectRef, status: Mapping[str, object], 
         "metadata": identity,
         "status": status,
     }
-    return json.loads(cluster.api.apply(ref, body, field_manager=by, force=False, subresource="status"))
+    found: dict[str, Any] = json.loads(
+        cluster.api.apply(ref, body, field_manager=by, force=False, subresource="status")
+    )
+    return found
 
 
 def condition(of: str, status: str) -> dict[str, object]:
@@ -120,7 +126,7 @@ def test_a_cluster_has_the_defaults_of_the_reference(cluster: Cluster) -> None:
     }
 
 
-def test_a_source_asks_each_minute_and_rolls_out_at_once(cluster: Cluster) -> None:
+def test_a_source_asks_each_minute(cluster: Cluster) -> None:
     assert at_once(cluster, source())["spec"] == {
         "url": "https://git.example.org/networks.git",
         "interval": "1m",
@@ -129,9 +135,9 @@ def test_a_source_asks_each_minute_and_rolls_out_at_once(cluster: Cluster) -> No
     }
 
 
-def test_a_rollout_waits_two_minutes_for_one_canary(cluster: Cluster) -> None:
-    spec = at_once(cluster, source(rollout={"canary": {}}))["spec"]
-    assert spec["rollout"] == {"canary": {"count": 1}, "readyTimeout": "2m"}
+def test_a_rollout_begins_with_one_node_and_a_quarter(cluster: Cluster) -> None:
+    spec = at_once(cluster, source(rollout={}))["spec"]
+    assert spec["rollout"] == {"canary": {"count": 1}, "share": "25%", "readyTimeout": "2m"}
 
 
 # --- two writers ---
@@ -181,6 +187,19 @@ def test_the_number_of_a_node_never_changes(cluster: Cluster) -> None:
     ref = created(cluster, node(number=1))
     with pytest.raises(Invalid, match=r"spec\.number: .*never changes, .* delete the object"):
         cluster.api.patch(ref, {"spec": {"number": 2}})
+
+
+def test_a_deposed_leader_cannot_write_a_plan(cluster: Cluster) -> None:
+    applied(cluster, node(epoch=7), by="atoll-controller")
+    for older in (node(epoch=6, plan="H4sJ"), node(plan="H4sJ")):
+        with pytest.raises(Invalid, match=r"spec\.epoch: .*another controller leads"):
+            applied(cluster, older, by="atoll-controller")
+
+
+def test_a_leader_writes_a_plan_again_and_the_next_one_too(cluster: Cluster) -> None:
+    for epoch in (7, 7, 8):
+        written = applied(cluster, node(epoch=epoch, plan=f"H4s{epoch}"), by="atoll-controller")
+        assert written["spec"]["epoch"] == epoch
 
 
 def test_all_else_of_a_node_changes(cluster: Cluster) -> None:

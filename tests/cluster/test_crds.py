@@ -176,11 +176,11 @@ ACCEPTED = [
     source(url="git@git.example.org:a/b.git", ref={"tag": "v1.0"}, path="clusters/east.1"),
     source(url="https://token@git.example.org", ref={"commit": "0" * 40}, path="", suspend=True),
     source(interval="5s", timeout="15m", secretRef={"name": "git"}, webhook={"secretRef": {"name": "hook"}}),
-    source(interval="1h30m0.5s", timeout="5000ms", rollout={}),
+    source(interval="1h30m0s500ms", timeout="5000ms", rollout={}),
     source(interval="24h", verify={"mode": "gpg", "keysFrom": {"kind": "Secret", "name": "keys"}}),
     source(verify={"mode": "ssh", "keysFrom": {"kind": "ConfigMap", "name": "keys"}}),
     source(rollout={"canary": {"count": 2, "nodeSelector": EVERY_SELECTOR}, "share": "100%"}),
-    source(rollout={"canary": {}, "share": 3, "readyTimeout": "90s"}),
+    source(rollout={"canary": {"count": 0}, "share": 3, "readyTimeout": "90s"}),
 ]  # fmt: skip
 
 
@@ -323,9 +323,12 @@ REFUSED = [
     (source(path="a/../b"), "is not a directory of the repository"),
     (source(path="./a"), "is not a directory of the repository"),
     (source(path="a//b"), "is not a directory of the repository"),
-    (source(interval="4.999s"), "must be a duration of 5s to 24h; write numbers with units"),
-    (source(interval="24h0.001s"), "must be a duration of 5s to 24h"),
+    (source(interval="4999ms"), "must be a duration of 5s to 24h; write whole numbers with units"),
+    (source(interval="24h1ms"), "must be a duration of 5s to 24h"),
     (source(interval="60"), "must be a duration"),
+    (source(interval=""), "must be a duration"),
+    (source(interval="1.5m"), "must be a duration"),
+    (source(interval="1s1m"), "must be a duration"),
     (source(interval="-1m"), "must be a duration"),
     (source(interval=60), "must be of type string"),
     (source(timeout="16m"), "must be a duration of 5s to 15m"),
@@ -341,7 +344,7 @@ REFUSED = [
     (source(rollout={"share": "half"}), "must be a percentage or a number of nodes"),
     (source(rollout={"share": 0}), "must be a percentage or a number of nodes"),
     (source(rollout={"share": True}), "must be of type integer"),
-    (source(rollout={"canary": {"count": 0}}), "spec.rollout.canary.count: Invalid value"),
+    (source(rollout={"canary": {"count": -1}}), "spec.rollout.canary.count: Invalid value"),
     (source(rollout={"readyTimeout": "1s"}), "must be a duration of 5s to 24h"),
 ]  # fmt: skip
 
@@ -424,7 +427,7 @@ places = st.fixed_dictionaries(
         "ports": st.lists(st.just(PORT), max_size=2),
     },
 )
-durations = st.from_regex(r"\A([0-9]{1,3}(\.[0-9])?(ms|s|m|h)){1,2}\Z") | st.sampled_from(
+durations = st.from_regex(r"\A([0-9]{1,3}(\.[0-9])?(h|m|s|ms)){1,2}\Z") | st.sampled_from(
     ("5s", "5", "", "1d")
 )
 urls = st.from_regex(r"\A((https|ssh|http)://)?([a-]{1,2}(:[b/])?@)?[a.-]{1,3}(:[1a/]{1,3})?(/[a:.]{0,3})?\Z")

@@ -298,27 +298,23 @@ def struct_fields(struct: Any, at: str = "") -> Iterator[str]:
 # --- durations ---
 
 
+DURATIONS = ("5s", "1h30m", "1h1m1s1ms", "99999h")
+NO_DURATIONS = ("", "5", "s", "-5s", "5 s", "5S", "1d", "5s\n", "123456s", "1.5s", "1m1h", "1s1s", "\u0665s")
+
+
 def test_a_duration_is_the_sum_of_its_parts() -> None:
-    assert duration_of("1h30m0.5s") == timedelta(hours=1, minutes=30, milliseconds=500)
+    assert duration_of("1h30m5s500ms") == timedelta(hours=1, minutes=30, seconds=5, milliseconds=500)
 
 
-@pytest.mark.parametrize("text", ["", "5", "s", "-5s", "5 s", "5S", "1d", "5s\n", "123456s", "1h1m1s1ms1h"])
+@pytest.mark.parametrize("text", NO_DURATIONS)
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a duration"):
         duration_of(text)
 
 
-def test_the_pattern_of_durations_is_that_of_the_reader() -> None:
-    definitions = ours("NetworkSource")["$defs"]
-    for name in ("interval", "timeout"):
-        pattern = re.compile(definitions[name]["pattern"])
-        for text in ("5s", "1h30m0.5s", "", "5", "s", "-5s", "5 s", "1d", "123456s", "1h1m1s1ms1h"):
-            assert bool(pattern.search(text)) == reads(text)
-
-
-def reads(text: str) -> bool:
-    try:
-        duration_of(text)
-    except ValueError:
-        return False
-    return True
+@pytest.mark.parametrize("name", ["interval", "timeout"])
+def test_the_pattern_of_durations_is_that_of_the_reader(name: str) -> None:
+    definition = ours("NetworkSource")["$defs"][name]
+    for text in (*DURATIONS, *NO_DURATIONS):
+        matches = re.search(definition["pattern"], text) and len(text) >= definition["minLength"]
+        assert bool(matches and "\n" not in text) == (text in DURATIONS), text
