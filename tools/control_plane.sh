@@ -61,11 +61,18 @@ find_go() {
 			"(https://go.dev/doc/install), or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver, kubectl and helm"
 }
 
-# A line for every hundredth package; compiling takes most of the time, then four links.
+# A line for every hundredth package; compiling takes most of the time, then come four links.
 report() {
-	awk -v total="$1" '
-		/^[a-z0-9.\/_-]+$/ { if (++count % 100 == 0) print "control plane: " count " packages of " total; next }
-		{ print "control plane: " $0 }' >&2
+	count=0
+	while read -r line; do
+		case $line in
+		*[!a-zA-Z0-9._/-]*) say "$line" ;;
+		*)
+			count=$((count + 1))
+			[ $((count % 100)) != 0 ] || say "$count packages of $1"
+			;;
+		esac
+	done
 }
 
 build() {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from kube.api import Json
 from kube.client import ClusterApi
 from kube.connection import connect
 from tests.cluster.scene import Cluster
+from tests.cluster.wire import Wire
 
 
 @pytest.hookimpl(wrapper=True)
@@ -66,3 +68,10 @@ def cluster(control_plane: ControlPlane, _definitions: tuple[Json, ...]) -> Iter
     if not control_plane.is_ready():
         control_plane.restart_api_server()
     control_plane.reset(before)
+
+
+@pytest.fixture
+def wire(cluster: Cluster, tmp_path: Path) -> Iterator[Wire]:
+    """Another way to the same API server, with faults of the network at will."""
+    with Wire(cluster.plane, tmp_path) as wire:
+        yield wire

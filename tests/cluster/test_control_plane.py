@@ -16,11 +16,12 @@ from cli.lab import endpoint_slices
 from cli.lab.child import ServerFailed
 from cli.lab.control_plane import Binaries, CommandRefused, ControlPlane
 from cli.lab.kubelets import ClusterNode, ClusterPod
-from kube.api import Forbidden, Gone, Invalid, NotFound, ObjectRef
+from kube.api import Forbidden, Gone, Invalid, NotFound, ObjectRef, Silent, Unreachable
 from kube.client import ClusterApi
 from kube.connection import connect
 from kube.kinds import CONFIG_MAPS, ENDPOINT_SLICES, NODES, PODS, SERVICES, VIRTUAL_NETWORKS
 from tests.cluster.scene import Cluster
+from tests.cluster.wire import Wire
 
 
 def decoded(raw: bytes) -> dict[str, object]:
@@ -148,6 +149,29 @@ def test_a_reset_removes_what_is_new_whatever_holds_it(cluster: Cluster) -> None
     with cluster.api.watch(CONFIG_MAPS, resource_version=watched, namespace=namespace) as events:
         assert decoded(next(events))["type"] == "DELETED"
     assert "kube-system" in cluster.plane.kubectl("get", "namespaces")
+
+
+def test_a_cut_wire_ends_a_watch_and_not_the_next_request(cluster: Cluster, wire: Wire) -> None:
+    api = ClusterApi.of(connect(wire.kubeconfig))
+    with api.watch(CONFIG_MAPS, resource_version=list_version(cluster)) as events:
+        wire.cut()
+        with pytest.raises(Unreachable):
+            next(events)
+    assert json.loads(api.list(CONFIG_MAPS, limit=1))["kind"] == "ConfigMapList"
+
+
+def test_a_held_wire_is_silent_until_released(cluster: Cluster, wire: Wire) -> None:
+    namespace = cluster.namespace()
+    api = ClusterApi.of(connect(wire.kubeconfig))
+    version = list_version(cluster)
+    with api.watch(CONFIG_MAPS, resource_version=version, silence_seconds=0.5) as events:
+        wire.hold()
+        make_config_map(cluster, namespace, "unseen")
+        with pytest.raises(Silent):
+            next(events)
+    wire.release()
+    with api.watch(CONFIG_MAPS, resource_version=version) as events:
+        assert json.loads(next(events))["object"]["metadata"]["name"] == "unseen"
 
 
 def test_a_pod_runs_where_it_is_said_to(cluster: Cluster) -> None:
