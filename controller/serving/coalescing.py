@@ -1,6 +1,7 @@
 """Many calls, few effects: the first takes effect at once, the last one always does, the others may not.
 
-Between two effects for one key there is always a pause, however many ask.
+No caller waits for an effect. Between two effects for one key there is always a pause, however many
+ask and however long an effect takes: of one key's, never two are under way.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Coalescing(Generic[Key, Value]):
         clock: Callable[[], float] = time.monotonic,
         later: Later = in_a_thread,
     ) -> None:
-        """`interval` in seconds of `clock`, which is monotonic, between two effects for one key."""
+        """`interval` in seconds of `clock`, which is monotonic, between the beginnings of two effects."""
         self._forward = forward
         self._interval = interval
         self._clock = clock
@@ -41,25 +42,35 @@ class Coalescing(Generic[Key, Value]):
         self._lock = threading.Lock()
         self._last: dict[Key, float] = {}
         self._waiting: dict[Key, Value] = {}
+        self._under_way: set[Key] = set()
+        """Keys with an effect that is due or happening."""
 
     def __call__(self, key: Key, value: Value) -> None:
         with self._lock:
-            waits = key in self._waiting
-            now = self._clock()
-            due = self._last[key] + self._interval if key in self._last else now
-            if waits or due > now:
-                self._waiting[key] = value
-            else:
-                self._last[key] = now
-        if waits:
-            return
-        if due > now:
-            self._later(due - now, lambda: self._release(key))
-        else:
-            self._forward(key, value)
+            self._waiting[key] = value
+            if key in self._under_way:
+                return
+            self._under_way.add(key)
+            pause = self._pause(key)
+        self._later(pause, lambda: self._release(key))
 
     def _release(self, key: Key) -> None:
         with self._lock:
             value = self._waiting.pop(key)
             self._last[key] = self._clock()
-        self._forward(key, value)
+        try:
+            self._forward(key, value)
+        finally:
+            self._next(key)
+
+    def _next(self, key: Key) -> None:
+        with self._lock:
+            if key not in self._waiting:
+                self._under_way.discard(key)
+                return
+            pause = self._pause(key)
+        self._later(pause, lambda: self._release(key))
+
+    def _pause(self, key: Key) -> float:
+        last = self._last.get(key)
+        return 0.0 if last is None else max(0.0, last + self._interval - self._clock())

@@ -43,14 +43,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hooks:
-    """What the receiver asks of the controller. Each answers from memory, at once, in any thread."""
+    """What the receiver asks of the controller. The first two answer from memory, in any thread."""
 
     secret_of: Callable[[str, str], bytes | None]
     """By namespace and name of a NetworkSource; None where there is none, or none that takes webhooks."""
-    watched_of: Callable[[str, str], WatchedRef]
-    """Asked only where there is a secret."""
+    watched_of: Callable[[str, str], WatchedRef | None]
+    """None, too, where there is no such NetworkSource (any more)."""
     on_push: Callable[[str, str, Push], None]
-    """Makes the controller look at Git now; called at most once a second for one source."""
+    """Makes the controller look at Git now. Called at most once a second for one source, in a thread of
+    its own: it may take its time, and no answer waits for it."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -77,7 +78,9 @@ class Receiver:
             return text(HTTPStatus.NOT_FOUND, f"call {PREFIX}<namespace>/<name of the NetworkSource>")
         namespace, name = place.groups()
         secret = self.hooks.secret_of(namespace, name)
-        watched = self.hooks.watched_of(namespace, name) if secret else NOTHING_WATCHED
+        watched = self.hooks.watched_of(namespace, name)
+        if watched is None:
+            secret, watched = None, NOTHING_WATCHED
         verdict = judge(request.headers, request.body, secret, watched)
         match verdict:
             case Accepted():

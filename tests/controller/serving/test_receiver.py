@@ -15,10 +15,13 @@ from controller.serving.receiver import Hooks, Receiver
 from controller.serving.webhook import Push, RefKind, WatchedRef
 from tests.controller.serving.senders import COMMIT, SECRET, generic, github, post, push
 
+MAIN = WatchedRef(kind=RefKind.BRANCH, name="main")
+
 
 @dataclass
 class Bench:
     now: float = 100.0
+    watched: WatchedRef | None = MAIN
     pushes: list[tuple[str, str, Push]] = field(default_factory=list)
     log: MemoryLog = field(default_factory=MemoryLog)
     metrics: ControllerMetrics = field(default_factory=lambda: ControllerMetrics(version="1"))
@@ -28,7 +31,7 @@ class Bench:
         secrets = {("atoll-system", "networks"): SECRET}
         hooks = Hooks(
             secret_of=lambda namespace, name: secrets.get((namespace, name)),
-            watched_of=lambda namespace, name: WatchedRef(kind=RefKind.BRANCH, name="main"),
+            watched_of=lambda namespace, name: self.watched,
             on_push=lambda namespace, name, push: self.pushes.append((namespace, name, push)),
         )
         return Receiver(
@@ -36,8 +39,14 @@ class Bench:
             metrics=self.metrics,
             log=self.log,
             clock=lambda: self.now,
-            later=lambda seconds, call: self.alarms.append(call),
+            later=self._later,
         )
+
+    def _later(self, seconds: float, call: Callable[[], None]) -> None:
+        if seconds:
+            self.alarms.append(call)
+        else:
+            call()
 
     def counted(self, provider: str, outcome: str) -> float | None:
         return self.metrics.registry.get_sample_value(
@@ -85,6 +94,11 @@ def test_a_wrong_signature_and_an_unknown_source_are_answered_alike() -> None:
     unknown = receiver.handle(post(github(push()), push(), "/hook/atoll-system/nobody"))
     assert wrong == unknown
     assert wrong.status is HTTPStatus.FORBIDDEN
+
+
+def test_a_source_that_has_just_gone_is_refused_as_if_it_had_never_been() -> None:
+    receiver = Bench(watched=None).receiver()
+    assert receiver.handle(post(github(push()), push())).status is HTTPStatus.FORBIDDEN
 
 
 def test_a_flood_of_refusals_is_one_line_of_log_a_second() -> None:
