@@ -1,27 +1,67 @@
-"""`atoll controller`: Git and an inventory file in, node plans in a directory out, until told to stop."""
+"""`atoll controller`: on a cluster, or embedded: Git and an inventory file in, plans in a directory out."""
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 from pathlib import Path
 
 import click
 
-from cli.failure import Failure
-from cli.options import folder_option, inventory_option, log_format
+from cli.failure import ExitCode, Failure
+from cli.options import folder_option, inventory_option, kubeconfig_option, log_format
 
 
 @click.command("controller")
-@click.option("--repo", metavar="URL", required=True, help="https or ssh URL, or path of a local repository.")
-@click.option("--ref", default="HEAD", show_default=True, help="Branch or tag to follow.")
+@click.option("--cluster", is_flag=True, help="Work on a cluster: the API server is the database and the bus.")
+@kubeconfig_option
+@click.option(
+    "--namespace",
+    metavar="NAME",
+    envvar="POD_NAMESPACE",
+    default="atoll-system",
+    show_default=True,
+    help="Cluster: where NetworkSources, their Secrets, the Lease and the records are.",
+)
+@click.option(
+    "--nodes-namespace",
+    metavar="NAME",
+    default="atoll-nodes",
+    show_default=True,
+    help="Cluster: where the nodes' ServiceAccounts are.",
+)
+@click.option(
+    "--cache",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default="/var/cache/atoll",
+    show_default=True,
+    help="Cluster: for the repository; may be lost at any time.",
+)
+@click.option(
+    "--metrics-address",
+    metavar="HOST:PORT",
+    default="",
+    help="Cluster: of /metrics, /healthz and /readyz, such as :8080.  [default: none]",
+)
+@click.option(
+    "--webhook-address",
+    metavar="HOST:PORT",
+    default="",
+    help="Cluster: of /hook/<namespace>/<name>, such as :9292.  [default: none]",
+)
+@click.option("--repo", metavar="URL", help="Embedded: https or ssh URL, or path of a local repository.")
+@click.option("--ref", default="HEAD", show_default=True, help="Embedded: branch or tag to follow.")
 @folder_option
-@inventory_option(required=True, help="What kubectl get ... -A -o json printed; watched for changes.")
+@inventory_option(
+    required=False, help="Embedded: what kubectl get ... -A -o json printed; watched for changes."
+)
 @click.option(
     "--plans",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    required=True,
-    help="Where agents find their plans.",
+    help="Embedded: where agents find their plans.",
 )
 @click.option(
     "--interval",
@@ -29,17 +69,91 @@ from cli.options import folder_option, inventory_option, log_format
     type=click.FloatRange(min=0.2),
     default=30.0,
     show_default=True,
-    help="Between two looks at the repository, a tenth more or less.",
+    help="Embedded: between two looks at the repository, a tenth more or less.",
 )
 @log_format
 def command(
-    repo: str, ref: str, folder: str, inventory: Path, plans: Path, interval: float, log_format: str
-) -> None:
+    cluster: bool,
+    kubeconfig: Path | None,
+    namespace: str,
+    nodes_namespace: str,
+    cache: Path,
+    metrics_address: str,
+    webhook_address: str,
+    repo: str | None,
+    ref: str,
+    folder: str,
+    inventory: Path | None,
+    plans: Path | None,
+    interval: float,
+    log_format: str,
+) -> int:
     """Follow a Git repository and publish a plan for each node.
 
-    A commit with an error never replaces a good one: the last good commit stays in force, and
-    DIR/status.json and the log say what is wrong. Ends cleanly on SIGTERM and SIGINT.
+    With --cluster, NetworkSources say which repository, networks are also taken from the cluster's own
+    VirtualNetworks and VirtualNetworkRouters, and plans go out as NodeNetworks; of several replicas one
+    works. Without it, --repo, --inventory and --plans name a repository, a file and a directory.
+
+    A commit with an error never replaces a good one: the last good commit stays in force, and status
+    and log say what is wrong. Ends cleanly on SIGTERM and SIGINT.
     """
+    if cluster:
+        _refuse_embedded(repo=repo, inventory=inventory, plans=plans)
+        return _on_cluster(
+            kubeconfig, namespace, nodes_namespace, cache, metrics_address, webhook_address, log_format
+        )
+    if repo is None or inventory is None or plans is None:
+        raise click.UsageError("Give --cluster, or --repo, --inventory and --plans.")
+    _embedded(repo, ref, folder, inventory, plans, interval, log_format)
+    return ExitCode.FINE
+
+
+def _refuse_embedded(**options: object) -> None:
+    given = [f"--{name}" for name, value in options.items() if value is not None]
+    if given:
+        raise click.UsageError(f"{given[0]} is for the embedded mode: on a cluster a NetworkSource says it.")
+
+
+def _on_cluster(
+    kubeconfig: Path | None,
+    namespace: str,
+    nodes_namespace: str,
+    cache: Path,
+    metrics_address: str,
+    webhook_address: str,
+    log_format: str,
+) -> int:
+    from controller.cluster.run import Settings, run
+    from controller.log import LogFormat, StreamLog
+    from controller.publication import PublicationError
+    from controller.serving.endpoints import Addresses
+    from controller.serving.server import CannotListen, parse_address
+    from kube.client import ClusterApi, Patience
+    from kube.connection import ConfigurationError, connect
+
+    try:
+        addresses = Addresses(
+            metrics=parse_address(metrics_address) if metrics_address else None,
+            webhooks=parse_address(webhook_address) if webhook_address else None,
+        )
+        settings = Settings(
+            namespace=namespace,
+            nodes_namespace=nodes_namespace,
+            cache=cache,
+            addresses=addresses,
+            instance=os.environ.get("POD_NAME") or socket.gethostname(),
+        )
+        # Shorter than the lease's renewal: a request that hangs must not cost the office.
+        api = ClusterApi.of(connect(kubeconfig), Patience(connect=4, read=8, total=60))
+        log = StreamLog(stream=sys.stderr, format=LogFormat(log_format))
+        return ExitCode.FINE if run(settings, api, log) else ExitCode.ENVIRONMENT
+    except (ConfigurationError, CannotListen, PublicationError, ValueError) as error:
+        raise Failure(str(error)) from None
+
+
+def _embedded(
+    repo: str, ref: str, folder: str, inventory: Path, plans: Path, interval: float, log_format: str
+) -> None:
     from cli.declared import sentence
     from controller.location import checked_ref, parse_location
     from controller.log import LogFormat, StreamLog

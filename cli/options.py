@@ -54,6 +54,15 @@ def inventory_option(*, required: bool, help: str) -> Callable[[F], F]:
     )
 
 
+def kubeconfig_option(function: F) -> F:
+    return click.option(
+        "--kubeconfig",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="Cluster: who to be.  [default: KUBECONFIG, the pod's ServiceAccount or ~/.kube/config]",
+    )(function)
+
+
 log_format = click.option(
     "--log-format",
     type=click.Choice(["logfmt", "json"]),

@@ -28,7 +28,7 @@ from controller.reach import Reach, reach_of
 from controller.reporting import status_of
 from controller.snapshot import Revision, Snapshot
 from controller.staging import begun, kept_commit, moved_on, staged
-from controller.state import Observation, State
+from controller.state import Observation, State, timestamp
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,7 +116,7 @@ def _look(state: State, observation: Observation, notes: list[Note]) -> State:
     return replace(
         state,
         seen=sighting.revision,
-        seen_at=timestamp(observation),
+        seen_at=timestamp(observation.time),
         candidate=None if sighting.revision == state.quarantined else observation.snapshot,
         halted=state.halted if sighting.revision == state.quarantined else None,
         verification=observation.verification,
@@ -271,7 +271,7 @@ def _promoted(
     now = replace(
         _in_force(state, compilation),
         good=commit,
-        good_at=state.good_at if same else timestamp(observation),
+        good_at=state.good_at if same else timestamp(observation.time),
         candidate=None,
         problems=composition.problems,
         objections=composition.objections,
@@ -350,10 +350,6 @@ def _wanted(state: State, kept: Commit, reach: Reach) -> Wanted:
         reachability=reach.reachability,
         reachability_text=reach.text,
     )
-
-
-def timestamp(observation: Observation) -> str:
-    return observation.time.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _compilation_note(commit: Commit, compilation: Compilation, problems: tuple[Problem, ...]) -> Note:

@@ -51,12 +51,18 @@ class Teller(Protocol):
     def tell(self, state: State, observation: Observation, spent: float) -> None:
         """Tell the world, after a turn, how things stand; `spent` seconds went into deciding."""
 
+    def pause(self) -> float:
+        """Return the seconds until something that was put off is due; infinity where nothing was."""
+
 
 class Silence:
     """The embedded mode tells by its publication alone."""
 
     def tell(self, state: State, observation: Observation, spent: float) -> None:
         return
+
+    def pause(self) -> float:
+        return math.inf
 
 
 @dataclass(kw_only=True, slots=True)
@@ -74,7 +80,7 @@ class Controller:
         wake = Wake.TIME
         while not stopping():
             self.turn(look=wake is Wake.TIME)
-            wake = self.waker.wait(min(self._patience(), self.observer.pause()))
+            wake = self.waker.wait(min(self._patience(), self.observer.pause(), self.teller.pause()))
 
     def _patience(self) -> float:
         if self.state.rollout:

@@ -73,6 +73,8 @@ class Rollout:
     since: float = 0.0
     """When the wave began, in seconds of the observations' clock."""
     timeout: float
+    began_at: str = ""
+    """RFC 3339, for people."""
 
     @property
     def stage(self) -> Stage:

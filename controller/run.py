@@ -44,7 +44,7 @@ def run(settings: Settings, log: Log) -> None:
     with (
         contextlib.suppress(Stop),
         _alone(settings.plans),
-        _stoppable() as stopping,
+        stoppable() as stopping,
         FileWaker(watched) as waker,
     ):
         controller = _controller(settings, publisher, waker, log)
@@ -97,7 +97,7 @@ def _alone(root: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _stoppable() -> Iterator[Callable[[], bool]]:
+def stoppable() -> Iterator[Callable[[], bool]]:
     """Raise Stop wherever a signal arrives; yield whether one has.
 
     Python swallows what is raised while it collects garbage, so the loop asks as well.

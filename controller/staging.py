@@ -10,7 +10,7 @@ from compiler.names import NodeName
 from compiler.plan import NodePlan
 from controller.commit import Commit
 from controller.rollout import Halted, Rollout, held_plan, step, waves_of, well_nodes
-from controller.state import Observation, State
+from controller.state import Observation, State, timestamp
 
 
 def begun(before: State, now: State, observation: Observation) -> State:
@@ -38,6 +38,7 @@ def begun(before: State, now: State, observation: Observation) -> State:
         waves=waves,
         since=observation.elapsed,
         timeout=now.strategy.ready_timeout,
+        began_at=timestamp(observation.time),
     )
     return replace(now, rollout=rollout)
 

@@ -105,3 +105,8 @@ class State:
     quarantined: Revision | None = None
     verification: Verification | None = None
     """Of the commit seen."""
+
+
+def timestamp(time: datetime) -> str:
+    """RFC 3339 in UTC, to the second."""
+    return time.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -34,6 +34,8 @@ class NodeNetworks:
     written: dict[NodeName, Written] = field(default_factory=dict)
     observed: dict[NodeName, ObservedNode] = field(default_factory=dict)
     reports: dict[NodeName, Report] = field(default_factory=dict)
+    changed: set[NodeName] = field(default_factory=set)
+    """Objects that the watch told of since `drain_changed`."""
     drift: int = 0
     """Times that another hand changed or removed a plan."""
 
@@ -42,6 +44,7 @@ class NodeNetworks:
     ) -> Mapping[NodeName, PlanStamp | None]:
         """Take objects from the watch; return what has become of plans by another hand than ours."""
         stamps: dict[NodeName, PlanStamp | None] = {}
+        self.changed |= found.keys()
         for node, item in found.items():
             if item is None:
                 self._take_absence(node, stamps)
@@ -51,6 +54,10 @@ class NodeNetworks:
                 self._take_object(node, item, stamps)
         self.drift += len(stamps)
         return stamps
+
+    def drain_changed(self) -> frozenset[NodeName]:
+        changed, self.changed = frozenset(self.changed), set()
+        return changed
 
     def _take_absence(self, node: NodeName, stamps: dict[NodeName, PlanStamp | None]) -> None:
         self.observed.pop(node, None)

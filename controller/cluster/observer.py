@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from kube.inbox import Inbox
-
 from compiler.names import NodeName
 from controller.cluster.facts import Changed, Facts
 from controller.cluster.node_traits import traits_of
@@ -26,6 +24,7 @@ from controller.cluster.objects import (
 from controller.cluster.publisher import ClusterPublisher
 from controller.cluster.source_watcher import Finding, SourceWatcher
 from controller.cluster.strategy import strategy_of
+from controller.cluster.waker import InboxWaker
 from controller.composition import Offer, pseudo_path
 from controller.git import Sighting
 from controller.log import now
@@ -47,7 +46,7 @@ DECLARING = (VIRTUAL_NETWORKS, VIRTUAL_NETWORK_ROUTERS, CLUSTER_CONFIGS)
 
 @dataclass(kw_only=True)
 class ClusterObserver:
-    inbox: Inbox
+    waker: InboxWaker
     watcher: SourceWatcher
     publisher: ClusterPublisher
     clock: Callable[[], datetime] = now
@@ -62,6 +61,7 @@ class ClusterObserver:
     """What Git declares or declared: the resource only shows it. None before it is known."""
     finding: Finding | None = None
     """The last look at the repository."""
+    _terminating: frozenset[ResourceKey] = field(default=frozenset(), init=False)
     _excluded: frozenset[ResourceKey] = field(default=frozenset(), init=False)
     _offer: Offer = field(default_factory=Offer, init=False)
 
@@ -74,8 +74,23 @@ class ClusterObserver:
         known = [one for one in self.sources.values() if isinstance(one, ObservedSource)]
         return min(known, key=lambda one: (one.metadata.created, one.key), default=None)
 
+    @property
+    def mirrored(self) -> frozenset[ResourceKey]:
+        """What Git declares or declared: the resource only shows it."""
+        return self.inventory or frozenset()
+
+    @property
+    def written_inventory(self) -> frozenset[ResourceKey]:
+        """What the NetworkSource's status lists: only that is ours after a restart."""
+        status = self.source.status if self.source else None
+        return frozenset(_parsed(status.inventory.entries if status and status.inventory else ()))
+
+    @property
+    def terminating(self) -> frozenset[ResourceKey]:
+        return self._terminating
+
     def observe(self, state: State, *, look: bool) -> Observation:
-        changed = self.inbox.drain().changed
+        changed = self.waker.take().changed
         stamps = self.publisher.nodes.take(dict(_nodes(changed)))
         self.publisher.observed(stamps)
         self._take_traits(changed)
@@ -126,10 +141,15 @@ class ClusterObserver:
             for key, raw in changed.get(resource, {}).items():
                 found = ResourceKey(kind=resource.kind, namespace=key.namespace, name=key.name)
                 touched.add(found)
-                if raw is None:
+                item = None if raw is None else decode(found, raw)
+                if item is None:
                     self.resources.pop(found, None)
                 else:
-                    self.resources[found] = decode(found, raw)
+                    self.resources[found] = item
+                if isinstance(item, Observed) and item.metadata.terminating:
+                    self._terminating |= {found}
+                else:
+                    self._terminating -= {found}
         self.touched = frozenset(touched)
 
     def _take_sources(self, changed: Changed) -> None:
@@ -167,9 +187,7 @@ class ClusterObserver:
             self.inventory = None
             return frozenset()
         if self.inventory is None:
-            status = self.source.status
-            entries = status.inventory.entries if status and status.inventory else ()
-            self.inventory = frozenset(_parsed(entries))
+            self.inventory = self.written_inventory
         return self.inventory
 
 

@@ -46,6 +46,7 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Spec(msgspec.Struct):
+    epoch: int = 0
     revision: str = ""
     generation: int = 0
     digest: str = ""
@@ -85,9 +86,9 @@ class _Page(msgspec.Struct):
 class ClusterPublisher:
     api: Api
     records: Records
-    epoch: int
-    """Of this leadership: the API server takes no plan of an older one over a newer."""
     nodes: NodeNetworks = field(default_factory=NodeNetworks)
+    _epoch: int = field(default=1, init=False)
+    """Of this leadership: the API server takes no plan of an older one over a newer."""
     _published: Published | None = field(default=None, init=False)
     _pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(WRITERS, thread_name_prefix="plans"), init=False
@@ -152,7 +153,7 @@ class ClusterPublisher:
                 pass  # the statuses of the resources say it; plans are written above
 
     def _publish(self, action: PublishPlan) -> Written:
-        objects = objects_of(action, epoch=self.epoch)
+        objects = objects_of(action, epoch=self._epoch)
         for index, part in enumerate(objects.parts):
             name = part_name(action.plan.name, index)
             ref = ObjectRef(resource=NODE_NETWORK_PARTS, name=name)
@@ -210,6 +211,7 @@ class ClusterPublisher:
                 raise PublicationError(f"nodenetworks cannot be listed: {error}") from None
             for raw in page.items:
                 found = msgspec.json.decode(raw, type=_NodeNetwork)
+                self._epoch = max(self._epoch, found.spec.epoch + 1)
                 self.nodes.written[NodeName(found.metadata.name)] = self._written(found)
             token = page.metadata.continue_token
             if not token:
