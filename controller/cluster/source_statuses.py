@@ -12,7 +12,7 @@ from controller.cluster.coverage import NOWHERE, Coverage
 from controller.cluster.objects import ResourceKey
 from controller.cluster.reasons import ConditionType, Reason
 from controller.cluster.resource_status import Inventory, NodeTotal, RolloutStatus, SourceStatus
-from controller.cluster.wording import commit, counted, in_short, laggards, some
+from controller.cluster.wording import commit, counted, in_short, laggards, sentence, some
 from controller.status import ProblemRecord
 
 LISTED = 20
@@ -105,7 +105,7 @@ def _ready(facts: SourceFacts) -> tuple[Finding, ...]:
     errors = sum(problem.severity is Severity.ERROR for problem in facts.problems)
     if errors:
         first = in_short(facts.problems, Severity.ERROR)
-        text = f"{commit(facts.attempted).capitalize()} is refused: {first}; {_stays(facts)}"
+        text = sentence(f"{commit(facts.attempted)} is refused: {first}", _stays(facts))
         return unready(Reason.COMMIT_REFUSED, text, because=STALLED)
     if not facts.applied:
         text = "The controller has started; no commit is in force yet"
@@ -116,7 +116,7 @@ def _ready(facts: SourceFacts) -> tuple[Finding, ...]:
 def _suspended(facts: SourceFacts) -> tuple[Finding, ...]:
     """As ready as what is in force."""
     stands = _in_force(facts) if facts.applied else _stays(facts)
-    text = "; ".join(filter(None, ("Suspended: no commit is looked at", stands, laggards(facts.coverage))))
+    text = sentence("suspended: no commit is looked at", stands, laggards(facts.coverage))
     if facts.applied and facts.coverage.complete:
         return ready(Reason.SUSPENDED, text)
     return unready(Reason.SUSPENDED, text)
@@ -124,18 +124,20 @@ def _suspended(facts: SourceFacts) -> tuple[Finding, ...]:
 
 def _on_nodes(facts: SourceFacts) -> tuple[Finding, ...]:
     coverage, rollout = facts.coverage, facts.rollout
-    told = filter(None, (_in_force(facts), laggards(coverage), _warned(facts)))
-    text = "; ".join(told)
+    told = (_in_force(facts), laggards(coverage), _warned(facts))
+    text = sentence(*told)
     if facts.halted:
-        return unready(Reason.ROLLOUT_HALTED, f"Rollout halted: {facts.halted}; {text}", because=STALLED)
+        return unready(
+            Reason.ROLLOUT_HALTED, sentence(f"rollout halted: {facts.halted}", *told), because=STALLED
+        )
     if coverage.complete:
         return ready(Reason.APPLIED, text)
     if coverage.failed:
         on_the_way = coverage.applying or coverage.held
         return unready(Reason.NODES_FAILED, text, because=RECONCILING if on_the_way else STALLED)
     if rollout and coverage.held:
-        stage = f"Stage {rollout.stage}, {rollout.released} of {counted(rollout.total, 'node')} released"
-        return unready(Reason.ROLLING_OUT, f"{stage}; {text}", because=RECONCILING)
+        stage = f"stage {rollout.stage}, {rollout.released} of {counted(rollout.total, 'node')} released"
+        return unready(Reason.ROLLING_OUT, sentence(stage, *told), because=RECONCILING)
     return unready(Reason.APPLYING, text, because=RECONCILING)
 
 

@@ -29,7 +29,7 @@ from controller.cluster.resource_status import (
     RouterStatus,
     SubnetUse,
 )
-from controller.cluster.wording import commit, counted, in_short, laggards, on_nodes, some
+from controller.cluster.wording import commit, counted, in_short, laggards, on_nodes, sentence, some
 
 NAMED = 3
 """So many pods or routers a message names."""
@@ -217,15 +217,10 @@ def _ready(standing: Standing) -> tuple[Finding, ...]:
 def _in_force(standing: Standing) -> tuple[Finding, ...]:
     coverage = standing.coverage
     warnings = in_short(standing.problems, Severity.WARNING)
-    text = "; ".join(
-        filter(
-            None,
-            (
-                f"In force {on_nodes(coverage)}, {commit(standing.applied)}",
-                laggards(coverage),
-                f"warning: {warnings}" if warnings else "",
-            ),
-        )
+    text = sentence(
+        f"in force {on_nodes(coverage)}, {commit(standing.applied)}",
+        laggards(coverage),
+        f"warning: {warnings}" if warnings else "",
     )
     if coverage.complete:
         return ready(Reason.IN_FORCE, text)
@@ -277,7 +272,7 @@ def _in_sync(standing: Standing) -> tuple[Finding, ...]:
         text = f"Git says otherwise, and rules: {standing.conflict}. {standing.conflict.remedy}"
         return (_out_of_sync(Reason.CONFLICT_WITH_GIT, text),)
     if errors:
-        text = f"{commit(standing.attempted).capitalize()} is refused: {errors}"
+        text = sentence(f"{commit(standing.attempted)} is refused: {errors}")
         return (_out_of_sync(Reason.COMMIT_REFUSED, text),)
     if standing.write_error:
         return (_out_of_sync(Reason.NOT_WRITTEN, standing.write_error),)

@@ -15,6 +15,12 @@ def commit(revision: str) -> str:
     return f"commit {revision[:SHORT]}" if revision else "no commit yet"
 
 
+def sentence(*parts: str) -> str:
+    """The parts that are not empty, with semicolons between them and a capital first; no full stop."""
+    text = "; ".join(part for part in parts if part)
+    return text[:1].upper() + text[1:]
+
+
 def counted(count: int, noun: str) -> str:
     """`1 pod`, `2 pods`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
