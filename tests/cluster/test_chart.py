@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -246,6 +248,8 @@ def test_the_agent_reads_where_settings_can_be_written(server: ControlPlane) -> 
     agent = container(rendered(server), "DaemonSet", "atoll-agent")
     (variable,) = (one for one in agent["env"] if "value" in one)
     mounts = {mount["mountPath"]: mount["name"] for mount in agent["volumeMounts"]}
-    assert (variable["name"], mounts[variable["value"]]) == ("ATOLL_SYSCTLS", "sysctls")
-    if variable["name"] not in (CHART.parents[2] / "agent" / "sysctls.py").read_text(encoding="utf-8"):
-        pytest.skip("agent/sysctls.py does not read ATOLL_SYSCTLS yet")
+    assert mounts[variable["value"]] == "sysctls"
+    command = [sys.executable, "-c", "from agent.sysctls import ROOT; print(ROOT)"]
+    environment = {variable["name"]: variable["value"], "PYTHONPATH": str(CHART.parents[2])}
+    read = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert read.stdout == "/host/proc/sys/net\n"

@@ -22,7 +22,7 @@ def schema_of(path: tuple[str, ...]) -> dict[str, object]:
     for key in path:
         schema = schema["properties"][key]
         if "$ref" in schema:
-            schema = SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]]
+            schema = SCHEMA["definitions"][schema["$ref"].rpartition("/")[2]]
     return dict(schema)
 
 
@@ -48,8 +48,8 @@ def test_the_charts_version_is_the_projects() -> None:
 
 
 def test_the_default_values_satisfy_the_schema() -> None:
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    jsonschema.Draft202012Validator(SCHEMA).validate(VALUES)
+    jsonschema.Draft7Validator.check_schema(SCHEMA)
+    jsonschema.Draft7Validator(SCHEMA).validate(VALUES)
 
 
 def test_the_schema_knows_exactly_the_values_that_there_are() -> None:
@@ -73,6 +73,6 @@ def test_the_schema_knows_exactly_the_values_that_there_are() -> None:
     ],
 )
 def test_a_wrong_value_is_refused(values: object, complaint: str) -> None:
-    errors = [error.message for error in jsonschema.Draft202012Validator(SCHEMA).iter_errors(values)]
+    errors = [error.message for error in jsonschema.Draft7Validator(SCHEMA).iter_errors(values)]
     assert len(errors) == 1
     assert complaint in errors[0]
