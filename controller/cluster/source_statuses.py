@@ -143,9 +143,7 @@ def _on_nodes(facts: SourceFacts) -> tuple[Finding, ...]:
 
 def _in_force(facts: SourceFacts) -> str:
     nodes = facts.coverage
-    return (
-        f"{commit(facts.applied).capitalize()} in force on {nodes.ready} of {counted(nodes.needed, 'node')}"
-    )
+    return f"{commit(facts.applied)} in force on {nodes.ready} of {counted(nodes.needed, 'node')}"
 
 
 def _stays(facts: SourceFacts) -> str:
