@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from kube.api import ApiError, Json, Key, ObjectRef, Unreachable
+from kube.api import ApiError, Json, Key, NotFound, ObjectRef, Unreachable
 from kube.fake_fields import Document
 from kube.fake_selectors import matcher
 from kube.fake_server import FakeServer
@@ -183,6 +183,8 @@ class FakeApi:
             raise Unreachable("Connection refused", request=f"{verb} {resource} {key}")
         if self.refusals:
             raise self.refusals.popleft()
+        if resource not in self.server.served:
+            raise NotFound("404 page not found", status=404, request=f"{verb} {resource} {key}")
 
     def _write(self, verb: str, ref: ObjectRef, write: Callable[[], Document]) -> bytes:
         self._arrive(verb, ref.resource, ref.key)

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from kube import kinds
 from kube.api import (
     AlreadyExists,
     ApiError,
@@ -58,6 +59,8 @@ class FakeServer:
     def __init__(self, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.store = FakeStore()
         self.admission: list[Admission] = []
+        self.served = {value for value in vars(kinds).values() if isinstance(value, Resource)}
+        """Without one of them it is a server on which the CRD is not yet installed."""
         self._now = now
         self._suffixes = itertools.count(1)
         for name in ("default", "kube-node-lease", "kube-public", "kube-system"):

@@ -158,6 +158,9 @@ class Reflector:
         if self._thread.is_alive():
             self._thread.join(timeout)
 
+    def is_running(self) -> bool:
+        return self._thread.is_alive()
+
     def run(self) -> None:
         """Reflect until stopped, in the caller's thread."""
         while not self._stopping.is_set():
@@ -188,7 +191,7 @@ class Reflector:
                     listed.add(item.key)
             token, version = page.continue_token, page.version
             more = bool(token)
-        for key in self._known.keys() - listed:
+        for key in sorted(self._known.keys() - listed):
             self._drop(key)
         self._version, self._doubtful = version, False
         self._count(lists=1)
