@@ -12,17 +12,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.process_collector import ProcessCollector
 
 from agent.cni import Command
+from serving.exposition import series_of
 
 _APPLY: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _CNI: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _OTHER: Final = "other"
-
-# A second series beside each counter and histogram, with the time of its making: the process's start.
-disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotation
 
 
 class Apply(StrEnum):
@@ -170,15 +168,6 @@ class AgentMetrics:
         self._answering.labels(known).observe(seconds)
 
 
-_SUFFIXES: Final = {
-    "counter": ("_total",),
-    "histogram": ("_bucket", "_count", "_sum"),
-    "info": ("_info",),
-    "gauge": ("",),
-}
-
-
 def metric_names() -> frozenset[str]:
     """Return the name of every series that an agent exposes, such as `..._bucket` of a histogram."""
-    families = AgentMetrics(version="").registry.collect()
-    return frozenset(family.name + suffix for family in families for suffix in _SUFFIXES[family.type])
+    return series_of(AgentMetrics(version="").registry)

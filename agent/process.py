@@ -7,7 +7,7 @@ import select
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from datetime import datetime
 from importlib.metadata import version
 from typing import Final
@@ -24,12 +24,13 @@ from agent.plan_file import read_publication
 from agent.plan_watch import PlanWatch
 from agent.policy import Policy
 from agent.server import Answering, Server
-from agent.serving import Pulse, serving
+from agent.serving import serving
 from agent.settings import Settings
 from agent.status_file import AddressUse, AgentStatus, Reason, write_status
 from agent.twin import NoAttachments
 from agent.usage import usage_of
 from compiler.device_names import vrf_name
+from serving.health import Pulse
 
 DIRECTORY_SECONDS: Final = 1.0
 """Between two looks for a plans' directory that does not exist yet."""
@@ -71,7 +72,7 @@ class Process:
             told=self._metrics.observe_apply,
         )
         self._watch = PlanWatch(plan.parent)
-        self._bridge = _bridge(settings)
+        self._bridge: Bridge | None = None
         self._pulse = Pulse(bound=HONEST_SECONDS)
         self._warnings = datapath.warnings
         for warning in self._warnings:
@@ -90,7 +91,13 @@ class Process:
         """Until `stop` is readable. Raises serving.CannotListen."""
         # Before the bridge: a former process's report must not be taken for this one's.
         self._write_status()
-        with self._listening(), self._serving(), self._bridged():
+        with (
+            closing(self._watch),
+            closing(self._monitor),
+            self._listening(),
+            self._serving(),
+            self._bridged(),
+        ):
             while True:
                 self._pulse.beat()
                 self._follower.step()
@@ -108,6 +115,7 @@ class Process:
             yield
         finally:
             server.shutdown()
+            server.server_close()
             self._settings.socket.unlink(missing_ok=True)
 
     @contextmanager
@@ -127,9 +135,12 @@ class Process:
 
     @contextmanager
     def _bridged(self) -> Iterator[None]:
-        if self._bridge is None:
+        if self._settings.api is None:
             yield
             return
+        self._bridge = Bridge(
+            api=self._settings.api, node=self._settings.node, directory=self._settings.directory
+        )
         self._bridge.start()
         try:
             yield
@@ -264,9 +275,3 @@ def _kind(done: Repair) -> Repaired:
 
 def _timestamp(time: datetime) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _bridge(settings: Settings) -> Bridge | None:
-    if settings.api is None:
-        return None
-    return Bridge(api=settings.api, node=settings.node, directory=settings.directory)

@@ -19,9 +19,9 @@ from agent.addresses import Damaged
 from agent.datapath import Datapath, FeaturesMissing, real_datapath
 from agent.nft import MAX_DESCRIPTOR
 from agent.process import Process
-from agent.serving import CannotListen
 from agent.settings import Settings
 from agent.twin import WrongState, claim, twin_datapath
+from serving.server import CannotListen
 
 EXIT_STOPPED: Final = 0
 EXIT_CANNOT_START: Final = 1

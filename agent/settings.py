@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from agent.serving import Address
 from compiler.names import NodeName
 from kube.api import Api
+from serving.server import Address
 
 REPAIR_SECONDS: Final = 10.0
 RULESET_REPAIR_SECONDS: Final = 300.0

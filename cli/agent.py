@@ -15,9 +15,9 @@ from cli.failure import ExitCode, Failure
 from cli.options import log_format
 
 if TYPE_CHECKING:
-    from agent.serving import Address
     from compiler.names import NodeName
     from kube.api import Api
+    from serving.server import Address
 
 
 @click.command("agent")
@@ -170,11 +170,9 @@ def _api(plans: Path | None, kubeconfig: Path | None, node: NodeName, nodes_name
 
 
 def _address(given: str | None) -> Address | None:
-    from agent.serving import Address
+    from serving.server import parse_address
 
-    if given is None:
-        return None
-    host, colon, port = given.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise click.UsageError(f"--metrics-address {given}: it must be [HOST]:PORT, such as :9105.")
-    return Address(host=host.removeprefix("[").removesuffix("]"), port=int(port))
+    try:
+        return None if given is None else parse_address(given)
+    except ValueError as error:
+        raise click.UsageError(f"--metrics-address: {error}") from None

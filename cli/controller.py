@@ -14,7 +14,7 @@ from cli.options import folder_option, inventory_option, kubeconfig_option, log_
 
 
 @click.command("controller")
-@click.option("--cluster", is_flag=True, help="Work on a cluster: the API server is the database and the bus.")
+@click.option("--cluster", is_flag=True, help="On a cluster: the API server is database and bus.")
 @kubeconfig_option
 @click.option(
     "--namespace",
@@ -127,9 +127,9 @@ def _on_cluster(
     from controller.log import LogFormat, StreamLog
     from controller.publication import PublicationError
     from controller.serving.endpoints import Addresses
-    from controller.serving.server import CannotListen, parse_address
     from kube.client import ClusterApi, Patience
     from kube.connection import ConfigurationError, connect
+    from serving.server import CannotListen, parse_address
 
     try:
         addresses = Addresses(

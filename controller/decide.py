@@ -302,7 +302,8 @@ def _recomposed(state: State, notes: list[Note]) -> State:
     composition = _composed(state, base)
     state = replace(state, cache=composition.cache)
     if composition.compilation is None:
-        notes.append(_refusal(base.revision, composition.problems))
+        if composition.problems != state.problems:
+            notes.append(_refusal(base.revision, composition.problems))
         return state if state.candidate else replace(state, problems=composition.problems)
     commit = _commit(composition)
     notes.append(_compilation_note(commit, composition.compilation, composition.problems))

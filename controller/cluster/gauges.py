@@ -10,18 +10,11 @@ from controller.cluster.node_networks import NodeNetworks
 from controller.cluster.objects import Observed, ObservedSource
 from controller.cluster.observer import ClusterObserver
 from controller.cluster.resource_status import NetworkStatus
-from controller.rollout import Stage as RolloutStage
-from controller.serving.health import Pulse
 from controller.serving.metrics import ControllerMetrics, Outcome, Stage, SubnetUse, Turn
 from controller.state import Observation, State
 from kube.reflector import ReflectorCounts
 from kube.resource import Resource
-
-_STAGES: Mapping[RolloutStage, Stage] = {
-    RolloutStage.CANARY: Stage.CANARY,
-    RolloutStage.SHARE: Stage.SHARE,
-    RolloutStage.ALL: Stage.ALL,
-}
+from serving.health import Pulse
 
 
 @dataclass(kw_only=True)
@@ -66,7 +59,7 @@ class Gauges:
             self.metrics.drift_found("NodeNetwork")
             self.metrics.drift_repaired("NodeNetwork")
         self._drift = self.nodes.drift
-        stage = _STAGES[state.rollout.stage] if state.rollout else Stage.IDLE
+        stage = Stage(state.rollout.stage.value.lower()) if state.rollout else Stage.IDLE
         self.metrics.set_rollout(Stage.HALTED if state.halted else stage)
         if coverage.complete and coverage.needed and not state.rollout and account.applied:
             self.metrics.commit_in_kernel(account.applied)

@@ -31,7 +31,6 @@ from controller.log import Log
 from controller.loop import Controller, first_state
 from controller.run import stoppable
 from controller.serving.endpoints import Addresses, serving
-from controller.serving.health import Pulse
 from controller.serving.metrics import ControllerMetrics
 from controller.serving.receiver import Hooks, Receiver
 from controller.watch import Stop
@@ -42,6 +41,7 @@ from kube.kinds import LEASES, NETWORK_SOURCES, NODE_NETWORKS
 from kube.lease import Election, unique_identity
 from kube.reflector import Pace, Phase, Reflector, ReflectorState, Selection
 from kube.resource import Resource
+from serving.health import Pulse
 
 LEASE = "atoll-controller"
 STALLED_AFTER = 300.0

@@ -39,7 +39,7 @@ def source_facts(
         seen=state.seen or "",
         attempted=state.seen or "",
         applied=account.applied,
-        problems=_problems(state),
+        problems=_problems(state) if state.seen else (),
         signatures=_signatures(item, state),
         allocations=state.allocations.generation,
         confirmed=state.allocations.confirmed,

@@ -52,6 +52,8 @@ class ClusterTeller:
     _nodes: dict[NodeName, NodeStatus | None] = field(default_factory=dict, init=False)
     """Statuses of agents, as last told of."""
     _bindings: dict[NodeName, tuple[PodBinding, ...]] = field(default_factory=dict, init=False)
+    _written: Keys = field(default=frozenset(), init=False)
+    """The inventory as it stood at the last turn."""
     _told: dict[ResourceKey, ResourceStatus] = field(default_factory=dict, init=False)
     """Statuses whose events have been recorded; the watch may still show the ones before."""
     _late: Keys = field(default=frozenset(), init=False)
@@ -98,14 +100,14 @@ class ClusterTeller:
     def _mirrored(self, keys: Keys | None) -> Iterator[ClusterAction]:
         source = self.observer.source
         written = self.observer.written_inventory
+        if written != self._written:
+            self._written, keys = written, None
         state = self.account.state
         if source is None or state is None or state.good is None or state.good.declarations is None:
             declared: Mapping[ResourceKey, Declared] = {}
         else:
             # What the inventory does not list yet is applied once the watch has shown that it does.
             declared = {key: one for key, one in self._declared.items() if key in written}
-            if len(declared) < len(self._declared):
-                keys = None
         if keys is None:
             self._late = frozenset()
         yield from mirror(

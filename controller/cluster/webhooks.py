@@ -56,12 +56,12 @@ class Webhooks:
     def secret_of(self, namespace: str, name: str) -> bytes | None:
         return self._secrets.get(_key(namespace, name))
 
-    def watched_of(self, namespace: str, name: str) -> WatchedRef:
-        return watched(self._sources[_key(namespace, name)].spec.ref)
+    def watched_of(self, namespace: str, name: str) -> WatchedRef | None:
+        source = self._sources.get(_key(namespace, name))
+        return watched(source.spec.ref) if source else None
 
     def pushed(self, namespace: str, name: str, push: Push) -> None:
         """Ask for a look; one that cannot be asked for comes with the next interval."""
-        self.log("pushed", source=f"{namespace}/{name}", ref=push.ref, commit=push.commit)
         ref = ObjectRef(resource=NETWORK_SOURCES, name=name, namespace=namespace)
         try:
             stamp = self.clock().isoformat(timespec="microseconds")

@@ -15,11 +15,11 @@ from wsgiref.types import WSGIApplication
 from prometheus_client import make_wsgi_app
 
 from controller.serving import receiver
-from controller.serving.health import Check, handler_of
-from controller.serving.message import application_of, routed
 from controller.serving.metrics import ControllerMetrics
 from controller.serving.receiver import Receiver
-from controller.serving.server import Address, HttpServer, Limits
+from serving.health import Check, handler_of
+from serving.message import application_of, routed
+from serving.server import Address, HttpServer, Limits
 
 LIMITS: Final = Limits(body=1024, connections=32, threads=2, seconds=10.0)
 """Of metrics and health: questions have no bodies."""

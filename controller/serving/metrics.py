@@ -14,17 +14,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.process_collector import ProcessCollector
+
+from serving.exposition import series_of
 
 _TURN: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _FETCH: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _TO_KERNEL: Final = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
 _COMMITS_ON_THEIR_WAY: Final = 64
 """Remembered at once; commits that never reach every node are forgotten, oldest first."""
-
-# A second series beside each counter and histogram, with the time of its making: the process's start.
-disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotation
 
 
 class Turn(StrEnum):
@@ -273,15 +272,6 @@ class ControllerMetrics:
         return 0.0 if since is None else max(0.0, self._clock() - since)
 
 
-_SUFFIXES: Final = {
-    "counter": ("_total",),
-    "histogram": ("_bucket", "_count", "_sum"),
-    "info": ("_info",),
-    "gauge": ("",),
-}
-
-
 def metric_names() -> frozenset[str]:
     """Return the name of every series that the controller exposes, such as `..._bucket` of a histogram."""
-    families = ControllerMetrics(version="").registry.collect()
-    return frozenset(family.name + suffix for family in families for suffix in _SUFFIXES[family.type])
+    return series_of(ControllerMetrics(version="").registry)

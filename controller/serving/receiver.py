@@ -18,10 +18,10 @@ import msgspec
 
 from controller.log import Log
 from controller.serving.coalescing import Coalescing, Later, in_a_thread
-from controller.serving.message import JSON, Request, Response, only, text
 from controller.serving.metrics import ControllerMetrics
-from controller.serving.server import Limits
 from controller.serving.webhook import NOTHING_WATCHED, Accepted, Ignored, Push, Refused, WatchedRef, judge
+from serving.message import JSON, Request, Response, only, text
+from serving.server import Limits
 
 PREFIX: Final = "/hook/"
 LOOK_SECONDS: Final = 1.0

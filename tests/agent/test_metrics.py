@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import http.client
 import socket
-import threading
 from collections.abc import Mapping
 from contextlib import closing
-from functools import partial
 
 import pytest
 from prometheus_client import generate_latest
 
 from agent.metrics import AgentMetrics, Answer, Apply, NetworkUse, Repaired, metric_names
-from agent.serving import Address, CannotListen, Check, Pulse, examine, serving
+from agent.serving import serving
+from serving.health import Check
+from serving.server import Address
 
 LOCAL = Address(host="127.0.0.1", port=0)
 PATIENCE = 20.0
@@ -118,46 +118,3 @@ def test_connections_are_bounded_and_each_ends_after_its_request() -> None:
                 assert stream.read().endswith(b"healthz check passed\n")
         for connection in silent:
             connection.close()
-
-
-def test_after_stopping_nobody_listens_and_no_thread_is_left() -> None:
-    before = set(threading.enumerate())
-    with serving(LOCAL, registry=AgentMetrics(version="1").registry, alive={}, ready={}) as port:
-        _ask(port, "/healthz")
-    assert set(threading.enumerate()) <= before
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
-
-
-def test_an_address_in_use_is_named_with_the_remedy() -> None:
-    registry = AgentMetrics(version="1").registry
-    served = partial(serving, registry=registry, alive={}, ready={})
-    with (
-        served(LOCAL) as port,
-        pytest.raises(CannotListen) as caught,
-        served(Address(host="127.0.0.1", port=port)),
-    ):
-        pass
-    assert str(caught.value) == (
-        f"cannot listen on 127.0.0.1:{port}: Address already in use."
-        " End the program that listens there, or choose another address."
-    )
-
-
-def test_a_check_that_raises_has_failed_and_keeps_its_secrets() -> None:
-    def leaky() -> str | None:
-        raise ConnectionError("token=1234")
-
-    assert examine("healthz", {"api": leaky}) == (
-        False,
-        "[-]api failed: the check itself failed with ConnectionError\nhealthz check failed\n",
-    )
-
-
-def test_a_pulse_fails_when_the_last_beat_is_too_old() -> None:
-    now = 0.0
-    pulse = Pulse(bound=30.0, clock=lambda: now)
-    now = 42.0
-    assert pulse.check() == "the last turn was 42 s ago; more than 30 s are not to be expected"
-    pulse.beat()
-    assert pulse.check() is None

@@ -6,7 +6,7 @@ import hmac
 import json
 from collections.abc import Mapping
 
-from controller.serving.message import Request
+from serving.message import Request
 
 SECRET = b"0123456789abcdef0123456789abcdef"
 COMMIT = "8f5c2d1e0b9a4c7d6e3f2a1b0c9d8e7f6a5b4c3d"

@@ -12,8 +12,8 @@ from controller.log import MemoryLog
 from controller.serving.endpoints import Addresses, Ports, serving
 from controller.serving.metrics import ControllerMetrics
 from controller.serving.receiver import Hooks, Receiver
-from controller.serving.server import Address
 from controller.serving.webhook import RefKind, WatchedRef
+from serving.server import Address
 from tests.controller.serving.senders import SECRET, github, push
 
 LOCAL = Address(host="127.0.0.1", port=0)

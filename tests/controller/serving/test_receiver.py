@@ -9,10 +9,10 @@ from http import HTTPStatus
 import pytest
 
 from controller.log import MemoryLog
-from controller.serving.message import Request
 from controller.serving.metrics import ControllerMetrics
 from controller.serving.receiver import Hooks, Receiver
 from controller.serving.webhook import Push, RefKind, WatchedRef
+from serving.message import Request
 from tests.controller.serving.senders import COMMIT, SECRET, generic, github, post, push
 
 MAIN = WatchedRef(kind=RefKind.BRANCH, name="main")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from controller.serving.message import Handler, Request, Response, only, text
+from serving.message import Handler, Request, Response, only, text
 
 Check = Callable[[], str | None]
 """Returns what is wrong, or None."""

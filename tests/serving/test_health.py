@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from controller.serving.health import Pulse, examine, handler_of
-from controller.serving.message import Request
+from serving.health import Pulse, examine, handler_of
+from serving.message import Request
 
 GET = Request(method="GET", path="/readyz", headers={})
 

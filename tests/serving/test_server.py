@@ -13,8 +13,8 @@ from http import HTTPStatus
 
 import pytest
 
-from controller.serving.message import Request, Response, application_of, text
-from controller.serving.server import Address, CannotListen, HttpServer, Limits, parse_address
+from serving.message import Request, Response, application_of, text
+from serving.server import Address, CannotListen, HttpServer, Limits, parse_address
 
 LIMITS = Limits(body=1000, connections=8, threads=2, seconds=30.0)
 LOCAL = Address(host="127.0.0.1", port=0)
