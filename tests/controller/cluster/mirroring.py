@@ -57,6 +57,8 @@ class Stage:
     revision: str = "c1"
     users: dict[ObjectName, tuple[ObjectName, ...]] = field(default_factory=dict)
     confirmed: frozenset[ObjectName] = frozenset()
+    client: FakeApi = field(init=False)
+    """The executor's way to the server; its faults are not those of `api`."""
     executor: Executor = field(init=False)
     last: Execution = field(default_factory=Execution)
 
@@ -67,8 +69,9 @@ class Stage:
 
     def restart(self) -> None:
         """Another controller takes over."""
+        self.client = self.api.beside("atoll")
         self.executor = Executor(
-            api=self.api.beside("atoll"),
+            api=self.client,
             instance="atoll-1",
             clock=self.clock,
             now=lambda: datetime(2026, 1, 2, 12, 0, tzinfo=UTC),
@@ -127,6 +130,12 @@ class Stage:
 
     def delete(self, one: ResourceKey) -> None:
         self.api.delete(ObjectRef(resource=one.ref.resource, name=one.name, namespace=one.namespace))
+
+    def requests(self) -> list[str]:
+        """The executor's requests since the last call."""
+        found = list(self.client.requests)
+        self.client.requests.clear()
+        return found
 
     def keys(self) -> Sequence[str]:
         return sorted(str(one) for one in self.observed())
