@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +44,10 @@ from controller.git_messages import (
 from controller.location import Location, may_be_branch
 from controller.signatures import MAX_COMMITS, Signers, Verification
 from controller.snapshot import ReadLimits, Revision, Snapshot, refusal_problem
+
+_PREFIX = "atoll-git-"
+_STALE_SECONDS = 3600
+"""No operation lasts that long."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,7 +154,8 @@ def _ask(
     credentials: Credentials | None = None,
 ) -> Answer:
     """Run the child; raise SourceError for every Failure, crash or time-out."""
-    with tempfile.TemporaryDirectory(prefix="atoll-git-") as folder:
+    _sweep(Path(tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder:
         environment = prepare(Path(folder), repository=repository, location=location, credentials=credentials)
         output, crash = _run_child(encode(request), environment, seconds)
     if crash is None:
@@ -161,6 +168,15 @@ def _ask(
     if isinstance(answer, Failure):
         raise error_of(answer, request, repository=repository, seconds=seconds, credentials=credentials)
     return answer
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what a killed controller left behind: there may be secrets in it."""
+    for folder in parent.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            status = folder.lstat()
+            if status.st_uid == os.geteuid() and status.st_mtime < time.time() - _STALE_SECONDS:
+                shutil.rmtree(folder)
 
 
 def _run_child(request: bytes, environment: Mapping[str, str], seconds: int) -> tuple[bytes, Failure | None]:

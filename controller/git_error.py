@@ -11,6 +11,7 @@ from controller.snapshot import SourceError, source_error
 _SAYINGS: Mapping[Kind, tuple[str, str, str | None]] = {
     Kind.GIT_MISSING: ("ATL802", "git cannot be run: {detail}", "Install git 2.38 or later"),
     Kind.PROGRAM_MISSING: ("ATL815", "{detail}", "Install it where the controller runs"),
+    Kind.NO_USER: ("ATL802", "ssh does not run: {detail}", "Run as a user that /etc/passwd knows"),
     Kind.UNREACHABLE: ("ATL802", "it cannot be read: {detail}", None),
     Kind.MOVED: ("ATL802", "the host redirects: {detail}", "Give the URL that it redirects to"),
     Kind.NOT_A_REPOSITORY: ("ATL802", "there is no Git repository: {detail}", None),
@@ -47,7 +48,7 @@ def error_of(
     failure: Failure, request: Request, *, repository: str, seconds: int, credentials: Credentials | None
 ) -> SourceError:
     code, reason, remedy = _SAYINGS[failure.kind]
-    detail = failure.detail
+    detail = failure.detail.rstrip(".")
     if credentials:
         detail = credentials.scrubbed(detail)
         remedy = _WITH_CREDENTIALS.get(failure.kind, remedy)

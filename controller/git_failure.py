@@ -16,6 +16,7 @@ _CAUSES: tuple[tuple[str, Kind], ...] = (
     ("unadvertised object", Kind.REVISION_MISSING),
     ("Needed a single revision", Kind.REVISION_MISSING),
     ("unknown revision", Kind.REVISION_MISSING),
+    ("No user exists for uid", Kind.NO_USER),
     ("Host key verification failed", Kind.UNTRUSTED_HOST),
     ("certificate", Kind.UNTRUSTED_HOST),
     ("Permission denied", Kind.NOT_PERMITTED),

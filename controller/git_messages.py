@@ -67,6 +67,7 @@ class Kind(StrEnum):
 
     GIT_MISSING = "git missing"
     PROGRAM_MISSING = "program missing"
+    NO_USER = "no user"
     UNREACHABLE = "unreachable"
     MOVED = "moved"
     NOT_A_REPOSITORY = "not a repository"

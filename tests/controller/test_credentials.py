@@ -439,17 +439,51 @@ def test_ssh_is_given_this_key_these_hosts_and_nothing_of_the_machines(
     assert list((tmp_path / "tmp of 100%").iterdir()) == []
 
 
-def test_what_ssh_says_is_told(bench: DiskWorkbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            "git@host: Permission denied (publickey).",
+            "access is denied: git@host: Permission denied (publickey)",
+        ),
+        (
+            "Host key verification failed.",
+            "the host could not prove who it is: Host key verification failed",
+        ),
+        (
+            "ssh: connect to host git.example.com port 22: Connection refused",
+            "it cannot be read: ssh: connect to host git.example.com port 22: Connection refused",
+        ),
+        ("No user exists for uid 1234", "ssh does not run: No user exists for uid 1234"),
+    ],
+)
+def test_what_ssh_says_is_told(
+    said: str, reason: str, bench: DiskWorkbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     programs = tmp_path / "programs"
     programs.mkdir()
-    path = os.environ["PATH"]
-    (programs / "ssh").write_text(
-        "#!/bin/sh\necho 'git@host: Permission denied (publickey).' >&2\nexit 255\n"
-    )
+    (programs / "ssh").write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 255\n")
     (programs / "ssh").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{programs}:{path}")
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
 
     with pytest.raises(SourceError) as caught:
         replace(bench.source(), location=SSH).look(None)
 
-    assert caught.value.problem.reason == "access is denied: git@host: Permission denied (publickey)."
+    assert caught.value.problem.reason == reason
+
+
+def test_what_a_killed_controller_left_is_removed_and_what_another_works_with_is_not(
+    bench: DiskWorkbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    left, used = tmp_path / "tmp" / "atoll-git-left", tmp_path / "tmp" / "atoll-git-used"
+    for folder in (left, used):
+        folder.mkdir()
+        (folder / "identity").write_text("secret")
+    os.utime(left, (0, 0))
+
+    bench.source().look(None)
+
+    assert list((tmp_path / "tmp").iterdir()) == [used]
