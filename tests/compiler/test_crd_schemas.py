@@ -261,6 +261,14 @@ def test_columns_and_selectable_fields_exist(kind: str) -> None:
         assert path == ".metadata.creationTimestamp" or exists(path, openapi(kind)), path
 
 
+@pytest.mark.parametrize("kind", WITH_STATUS)
+def test_the_sentence_of_ready_is_the_last_column(kind: str) -> None:
+    """It is as long as it needs to be, and `kubectl get` cuts nothing."""
+    names = [column["name"] for column in version(kind)["additionalPrinterColumns"]]
+    assert "Ready" in names
+    assert names[-2:] == ["Age", "Status"]
+
+
 def exists(path: str, schema: Schema | None) -> bool:
     for step in re.sub(r"\[\?\(.*\)\]", "", path).strip(".").split("."):
         schema = (schema or {}).get("items", schema or {}).get("properties", {}).get(step)
