@@ -12,8 +12,10 @@ from agent.node_status import AppliedPlan, NodeStatus
 from agent.node_status import Condition as AgentCondition
 from agent.status_file import AddressUse
 from compiler import codec
+from compiler.parse import parse
 from controller.actions import PublishPlan
 from controller.cluster import resource_status as statuses
+from controller.cluster.declared import declared_in
 from controller.cluster.objects import FIELD_MANAGER
 from controller.cluster.plan_object import objects_of
 from controller.snapshot import Revision
@@ -22,7 +24,8 @@ from kube.api import Json, ObjectRef
 from kube.kinds import NODE_NETWORK_PARTS, NODE_NETWORKS
 from tests.cluster.scene import Cluster
 from tests.cluster.test_crd_behaviour import created, node
-from tests.cluster.test_crds import Candidate, config, network, router, source
+from tests.cluster.test_crds import ACCEPTED, Candidate, config, network, router, source
+from tests.compiler.repository import CLUSTER
 from tests.compiler.sample_plans import node_plan
 
 COMMIT = "4f1c8a9e2d7b6c5a3f0e1d2c4b5a69788f7e6d5c"
@@ -174,3 +177,22 @@ def test_a_part_of_a_plan_is_kept_whole(cluster: Cluster) -> None:
     }
     stored = json.loads(cluster.api.apply(ref, body, field_manager=FIELD_MANAGER, force=False))
     assert stored["spec"] == {"data": "H4sI"}
+
+
+DECLARED = [candidate for candidate in ACCEPTED if candidate.kind != "NetworkSource"]
+
+
+@pytest.mark.parametrize("candidate", DECLARED, ids=str)
+def test_what_git_declares_is_kept_whole(cluster: Cluster, candidate: Candidate) -> None:
+    files = {"candidate.json": json.dumps(candidate.body).encode()}
+    if candidate.kind != "ClusterConfig":
+        files["cluster.yaml"] = CLUSTER.encode()
+    declarations = parse(files, revision=COMMIT).declarations
+    assert declarations is not None
+    for declared in declared_in(declarations).values():
+        body = declared.body(COMMIT)
+        stored = json.loads(
+            cluster.api.apply(declared.key.ref, body, field_manager=FIELD_MANAGER, force=False)
+        )
+        assert stored["spec"] == body["spec"]
+        assert stored["metadata"].get("finalizers", []) == list(declared.finalizers)
