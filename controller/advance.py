@@ -24,7 +24,7 @@ from controller.actions import (
     WithdrawPlan,
 )
 from controller.publication import PlanStamp, Published
-from controller.snapshot import Snapshot
+from controller.snapshot import Revision, Snapshot
 
 
 def digests_of(
@@ -44,6 +44,11 @@ class Wanted:
     """What should be published."""
 
     commit: Snapshot
+    """To be found again by a restart."""
+    revision: Revision
+    """That the plans are of."""
+    held: frozenset[NodeName] = frozenset()
+    """Nodes whose plans are still of the commit to be found again."""
     allocations: Allocations
     plans: Mapping[NodeName, NodePlan]
     digests: Mapping[NodeName, str]
@@ -65,7 +70,7 @@ def actions_to(published: Published, wanted: Wanted) -> Iterator[Action]:
         if stamp is None or stamp.digest != wanted.digests[node]:
             yield PublishPlan(
                 plan=plan,
-                revision=commit.revision,
+                revision=commit.revision if node in wanted.held else wanted.revision,
                 generation=allocations.generation,
                 digest=wanted.digests[node],
             )

@@ -345,6 +345,8 @@ def _wanted(state: State, kept: Commit, reach: Reach) -> Wanted:
     plans, digests = staged(state)
     return Wanted(
         commit=kept.kept,
+        revision=state.good.revision if state.good else kept.revision,
+        held=state.rollout.held if state.rollout else frozenset(),
         allocations=state.allocations,
         plans=plans,
         digests=digests,

@@ -22,6 +22,7 @@ from controller.cluster.objects import (
     decode_source,
 )
 from controller.cluster.publisher import ClusterPublisher
+from controller.cluster.recovery import oldest
 from controller.cluster.source_watcher import Finding, SourceWatcher
 from controller.cluster.strategy import strategy_of
 from controller.cluster.waker import InboxWaker
@@ -71,8 +72,7 @@ class ClusterObserver:
     @property
     def source(self) -> ObservedSource | None:
         """The NetworkSource that counts: the oldest."""
-        known = [one for one in self.sources.values() if isinstance(one, ObservedSource)]
-        return min(known, key=lambda one: (one.metadata.created, one.key), default=None)
+        return oldest([one for one in self.sources.values() if isinstance(one, ObservedSource)])
 
     @property
     def mirrored(self) -> frozenset[ResourceKey]:

@@ -25,13 +25,14 @@ from controller.actions import (
     WithdrawPlan,
 )
 from controller.advance import after
+from controller.cluster.leadership import Deposed
 from controller.cluster.node_networks import NodeNetworks, Written, known
 from controller.cluster.objects import FIELD_MANAGER
 from controller.cluster.plan_object import PlanTooLarge, objects_of, part_name, plan_bytes
 from controller.cluster.records import Records
 from controller.publication import PlanStamp, PublicationError, Published, Report
 from controller.snapshot import Revision, Snapshot
-from kube.api import Api, ApiError, NotFound, ObjectRef
+from kube.api import Api, ApiError, Invalid, NotFound, ObjectRef
 from kube.kinds import NODE_NETWORK_PARTS, NODE_NETWORKS
 
 WRITERS = 8
@@ -121,6 +122,8 @@ class ClusterPublisher:
                 self.nodes.written[action.plan.name] = future.result()
                 done.append(action)
             except (ApiError, PlanTooLarge) as error:
+                if isinstance(error, Invalid) and any(one.field.endswith(".epoch") for one in error.causes):
+                    raise Deposed(f"plan of {action.plan.name}: {error.message}") from None
                 failures.append(f"plan of {action.plan.name}: {error}")
         self._published = after(self.recover(), done)
         if failures:

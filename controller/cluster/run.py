@@ -17,11 +17,12 @@ from controller.cluster.facts import WATCHED
 from controller.cluster.gauges import Gauges
 from controller.cluster.identities import Identities
 from controller.cluster.identity_keeper import IdentityKeeper
-from controller.cluster.leadership import Deposed, LeaderApi
-from controller.cluster.objects import ObservedSource
+from controller.cluster.leadership import Deposed, GuardedApi
+from controller.cluster.objects import ObservedSource, ResourceKey, decode_source
 from controller.cluster.observer import DECLARING, NOWHERE, ClusterObserver
 from controller.cluster.publisher import ClusterPublisher
 from controller.cluster.records import Records
+from controller.cluster.recovery import oldest, recovered
 from controller.cluster.source_repository import ClusterRepositories, seconds_of
 from controller.cluster.source_watcher import SourceWatcher
 from controller.cluster.teller import ClusterTeller
@@ -29,16 +30,18 @@ from controller.cluster.waker import InboxWaker
 from controller.cluster.webhooks import Webhooks
 from controller.log import Log
 from controller.loop import Controller, first_state
+from controller.publication import PublicationError
 from controller.run import stoppable
 from controller.serving.endpoints import Addresses, serving
 from controller.serving.metrics import ControllerMetrics
 from controller.serving.receiver import Hooks, Receiver
 from controller.watch import Stop
-from kube.api import Api, ObjectRef
+from kube.api import Api, ApiError, ObjectRef
 from kube.candidate import Terms
 from kube.inbox import Inbox
 from kube.kinds import LEASES, NETWORK_SOURCES, NODE_NETWORKS
 from kube.lease import Election, unique_identity
+from kube.raw import split_page
 from kube.reflector import Pace, Phase, Reflector, ReflectorState, Selection
 from kube.resource import Resource
 from serving.health import Pulse
@@ -104,7 +107,7 @@ class _Process:
             terms=self.settings.terms,
             on_change=self._office_changed,
         )
-        self.leader_api = LeaderApi(api=self.api, leads=self.election.is_leader)
+        self.guarded = GuardedApi(api=self.api, leads=self.election.is_leader, told=self._asked)
         self.webhooks = Webhooks(api=self.api, namespace=self.settings.namespace, log=self.log)
 
     def _office_changed(self, leads: bool) -> None:
@@ -155,7 +158,7 @@ class _Process:
         for resource in (*DECLARING, *WATCHED, NODE_NETWORKS, NETWORK_SOURCES):
             selection = Selection(resource=resource, namespace=namespaces.get(resource, ""))
             self.reflectors[resource] = Reflector(
-                self.api,
+                self.guarded,
                 selection,
                 self.inbox.sink(resource),
                 pace=self.settings.pace,
@@ -192,10 +195,10 @@ class _Process:
                     raise Deposed("the lease was lost while the caches filled")
 
     def _controller(self) -> Controller:
-        api = self.leader_api
+        api = self.guarded
         publisher = ClusterPublisher(api=api, records=Records(api=api, namespace=self.settings.namespace))
         self.watcher = SourceWatcher(
-            repositories=ClusterRepositories(api=self.api, cache=self.settings.cache),
+            repositories=ClusterRepositories(api=api, cache=self.settings.cache),
             wake=self.inbox.notify,
             interval_of=interval_of,
         )
@@ -224,9 +227,22 @@ class _Process:
             publisher=publisher,
             waker=waker,
             log=self.log,
-            state=first_state(NOWHERE, publisher),
+            state=recovered(first_state(NOWHERE, publisher), self._source()),
             teller=teller,
         )
+
+    def _source(self) -> ObservedSource | None:
+        """The NetworkSource that counts, as it stands before the first turn."""
+        try:
+            page = split_page(self.guarded.list(NETWORK_SOURCES, namespace=self.settings.namespace))
+        except ApiError as error:
+            raise PublicationError(f"networksources cannot be listed: {error}") from None
+        keys = ((ResourceKey("NetworkSource", *item.key), item.data) for item in page.items)
+        found = (decode_source(key, raw) for key, raw in keys)
+        return oldest([one for one in found if isinstance(one, ObservedSource)])
+
+    def _asked(self, verb: str, resource: Resource, code: str) -> None:
+        self.metrics.api_request(verb, resource.plural, code)
 
     def _is_turning(self) -> str | None:
         return self.pulse.check()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from compiler.problem import Problem, Severity
+from compiler.problem import Problem
 from controller.cluster.account import Account
 from controller.cluster.conflict import Conflict
 from controller.cluster.objects import ObservedSource, ResourceKey
+from controller.cluster.recovery import HALTED
 from controller.cluster.resource_status import RolloutStatus
 from controller.cluster.source_statuses import Signatures, SourceFacts
 from controller.cluster.source_watcher import Finding
@@ -56,9 +57,7 @@ def _problems(state: State) -> tuple[Problem, ...]:
     halted = (state.halted,) if state.halted else ()
     rewritten = (state.rewritten,) if state.rewritten else ()
     others = tuple(problem for problem in state.problems if problem not in halted)
-    if state.halted:  # it says itself that the commit is not in force
-        others = tuple(problem for problem in others if problem.severity is Severity.WARNING)
-    return (*rewritten, *others, *state.inventory_problems)
+    return (*rewritten, *halted, *others, *state.inventory_problems)
 
 
 def _signatures(item: ObservedSource, state: State) -> Signatures | None:
@@ -79,5 +78,5 @@ def _rollout(state: State) -> RolloutStatus | None:
             since=rollout.began_at,
         )
     if state.halted is not None:
-        return RolloutStatus(revision=state.quarantined or "", stage="Halted")
+        return RolloutStatus(revision=state.quarantined or "", stage=HALTED)
     return None
