@@ -11,6 +11,7 @@ import json
 import shutil
 import socket
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -21,8 +22,6 @@ ENDPOINT: Final = "unix://etcd.sock:0"
 _SOCKET: Final = "etcd.sock:0"
 _PEERS: Final = "unix://peers.sock:0"
 _ALL: Final = {"key": "AA==", "range_end": "AA=="}
-_AT_ONCE: Final = 100
-"""Operations of a transaction; etcd takes 128."""
 
 
 class EtcdRefused(RuntimeError):
@@ -66,10 +65,13 @@ class Etcd:
         return frozenset(_plain(item["key"]) for item in self._items({**_ALL, "keys_only": True}))
 
     def delete(self, keys: Iterable[str]) -> None:
-        """As if by nobody: no finalizer, policy or grace period holds; watchers see the deletions."""
-        doomed = [{"request_delete_range": {"key": _coded(key)}} for key in keys]
-        for start in range(0, len(doomed), _AT_ONCE):
-            self._ask("kv/txn", {"success": doomed[start : start + _AT_ONCE]})
+        """As if by nobody: no finalizer, policy or grace period holds; watchers see the deletions.
+
+        Each has a revision of its own, as the API server takes for granted: not one transaction for all.
+        """
+        with self._connected() as connection:
+            for key in keys:
+                _ask(connection, "kv/deleterange", {"key": _coded(key)})
 
     def _items(self, request: Mapping[str, object]) -> list[dict[str, str]]:
         answer = self._ask("kv/range", request)
@@ -85,18 +87,11 @@ class Etcd:
         return True
 
     def _ask(self, method: str, request: Mapping[str, object]) -> dict[str, object]:
-        connection = _UnixConnection(self._folder / _SOCKET)
-        try:
-            connection.request("POST", f"/v3/{method}", json.dumps(request))
-            response = connection.getresponse()
-            text = response.read()
-        finally:
-            connection.close()
-        if response.status != http.client.OK:
-            raise EtcdRefused(f"etcd refused {method}: {text.decode(errors='replace').strip()}")
-        answer = json.loads(text)
-        assert isinstance(answer, dict)
-        return answer
+        with self._connected() as connection:
+            return _ask(connection, method, request)
+
+    def _connected(self) -> closing[_UnixConnection]:
+        return closing(_UnixConnection(self._folder / _SOCKET))
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -108,6 +103,17 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
+
+
+def _ask(connection: _UnixConnection, method: str, request: Mapping[str, object]) -> dict[str, object]:
+    connection.request("POST", f"/v3/{method}", json.dumps(request))
+    response = connection.getresponse()
+    text = response.read()
+    if response.status != http.client.OK:
+        raise EtcdRefused(f"etcd refused {method}: {text.decode(errors='replace').strip()}")
+    answer = json.loads(text)
+    assert isinstance(answer, dict)
+    return answer
 
 
 def _arguments() -> list[str]:

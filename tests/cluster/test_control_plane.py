@@ -151,6 +151,15 @@ def test_a_reset_removes_what_is_new_whatever_holds_it(cluster: Cluster) -> None
     assert "kube-system" in cluster.plane.kubectl("get", "namespaces")
 
 
+def test_a_list_right_after_a_reset_shows_nothing_of_it(cluster: Cluster) -> None:
+    before = cluster.plane.etcd.keys()
+    namespace = cluster.namespace()
+    for number in range(150):
+        make_config_map(cluster, namespace, f"one-of-many-{number}")
+    cluster.plane.reset(before)
+    assert json.loads(cluster.api.list(CONFIG_MAPS, namespace=namespace))["items"] == []
+
+
 def test_a_cut_wire_ends_a_watch_and_not_the_next_request(cluster: Cluster, wire: Wire) -> None:
     api = ClusterApi.of(connect(wire.kubeconfig))
     with api.watch(CONFIG_MAPS, resource_version=list_version(cluster)) as events:
