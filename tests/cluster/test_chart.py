@@ -17,6 +17,7 @@ from tests.cluster.chart import (
     CHART,
     MONITORING,
     NAMESPACE,
+    apply_definitions,
     container,
     make_namespace,
     manifest,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from cli.lab.control_plane import Binaries, CommandRefused, ControlPlane
-from tests.cluster.chart import AGENTS, CHART, NAMESPACE, NODES, installed, require_tools
+from tests.cluster.chart import AGENTS, CHART, NAMESPACE, NODES, apply_definitions, installed, require_tools
 
 
 @pytest.fixture
@@ -24,9 +24,7 @@ def test_an_upgrade_waits_for_the_definitions(release: ControlPlane) -> None:
     upgrade = ("upgrade", "atoll", str(CHART), "--namespace", NAMESPACE, "--set=controller.replicas=3")
     with pytest.raises(CommandRefused, match=r"virtualnetworks\.atoll\.dev: .* First run: helm show crds"):
         release.helm(*upgrade)
-    definitions = release.helm("show", "crds", str(CHART))
-    command = ("apply", "--server-side", "--force-conflicts", "-f", "-")
-    release.kubectl(*command, input=definitions)
+    apply_definitions(release)
     release.helm(*upgrade)
     replicas = ("get", "deployment", "atoll-controller", "-n", NAMESPACE, "-o=jsonpath={.spec.replicas}")
     assert release.kubectl(*replicas) == "3"
