@@ -23,6 +23,7 @@ from tests.cluster.chart import (
     manifest,
     named,
     rendered,
+    require_tools,
 )
 
 EVERYTHING = {
@@ -80,10 +81,9 @@ WAYS = [
 @pytest.fixture(scope="module")
 def server(binaries: Binaries, control_plane: ControlPlane) -> Iterator[ControlPlane]:
     """With the kinds of Atoll and of the Prometheus operator."""
+    require_tools(binaries)
     before = control_plane.etcd.keys()
-    control_plane.kubectl(
-        "apply", "--server-side", "--force-conflicts", "-f", str((CHART / "crds").resolve())
-    )
+    apply_definitions(control_plane)
     for plural, kind in (
         ("servicemonitors", "ServiceMonitor"),
         ("podmonitors", "PodMonitor"),
