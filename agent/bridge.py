@@ -26,7 +26,7 @@ from agent.status_patch import StatusPatch
 from compiler.names import NodeName
 from kube.api import Api, Key
 from kube.kinds import NODE_NETWORKS
-from kube.reflector import Pace, Phase, Reflector, ReflectorState, Selection
+from kube.reflector import Phase, Reflector, ReflectorState, Selection
 
 APPLYING_SECONDS: Final = 1.0
 """A plan that is in force sooner is not announced: one patch is enough."""
@@ -52,7 +52,6 @@ class Bridge:
         directory: Path,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = _now,
-        pace: Pace | None = None,
     ) -> None:
         """`directory` gets plans/<node>.json, and has the agent's agents/<node>.json."""
         self._node = node
@@ -63,7 +62,7 @@ class Bridge:
         self._plan = PlanCopy(api=api, path=self._plans / f"{node}.json", node=node, clock=clock)
         self._patch = StatusPatch(api=api, node=node, clock=clock)
         own = Selection(resource=NODE_NETWORKS, field_selector=f"metadata.name={node}")
-        self._reflector = Reflector(api, own, self, pace=pace or Pace(), tell=_tell)
+        self._reflector = Reflector(api, own, self, tell=_tell)
         self._lock = threading.Lock()
         self._raw: bytes | None = None
         self._fresh = False

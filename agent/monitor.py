@@ -47,6 +47,8 @@ class Events(Protocol):
     def descriptors(self) -> tuple[int, ...]:
         """Readable when there are events."""
 
+    def close(self) -> None: ...
+
     def links_touched(self) -> bool:
         """Whether the events that wait tell of a change to a link, route or rule like ours."""
 

@@ -7,6 +7,7 @@ agent's engine goes by it, whatever becomes of the API server.
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -27,11 +28,19 @@ _log = logging.getLogger("atoll.agent")
 class PlanCopy:
     """Not thread-safe."""
 
-    def __init__(self, *, api: Api, path: Path, node: NodeName, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        *,
+        api: Api,
+        path: Path,
+        node: NodeName,
+        clock: Callable[[], float],
+        chance: random.Random | None = None,
+    ) -> None:
         self._api = api
         self._path = path
         self._node = node
-        self._retry = Retry(first=0.5, longest=60.0, clock=clock)
+        self._retry = Retry(first=0.5, longest=60.0, clock=clock, chance=chance)
         self._written: Stamp | None = None
         self._tried: tuple[str, int] | None = None
         """uid and generation of the object that was tried last."""
@@ -59,7 +68,7 @@ class PlanCopy:
             if not _holds(self._path, content):
                 replace_file(self._path, content)
                 _log.info("%s received", network.stamp)
-        except (PlanDamaged, NotFound) as error:
+        except PlanDamaged as error:
             self._failed(str(error))
         except OSError as error:
             self._failed(f"{self._path}: the plan cannot be written: {error}")
@@ -73,8 +82,14 @@ class PlanCopy:
     def _plan(self, network: NodeNetwork) -> bytes:
         if network.damage:
             raise PlanDamaged(f"{network}: {network.damage}")
-        refs = [network.part(index) for index in range(network.parts)]
-        return plan_bytes(network, [part_data(ref, self._api.get(ref)) for ref in refs])
+        return plan_bytes(network, [self._part(network, index) for index in range(network.parts)])
+
+    def _part(self, network: NodeNetwork, index: int) -> str:
+        ref = network.part(index)
+        try:
+            return part_data(ref, self._api.get(ref))
+        except NotFound as error:
+            raise PlanDamaged(f"{network}: its NodeNetworkPart {ref.name} does not exist") from error
 
     def _failed(self, problem: str) -> None:
         self._retry.failed()

@@ -6,6 +6,7 @@ Outages are waited out; what happened meanwhile is told as it stands then, not o
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable
 from typing import Final
 
@@ -27,11 +28,18 @@ _log = logging.getLogger("atoll.agent")
 class StatusPatch:
     """Not thread-safe."""
 
-    def __init__(self, *, api: Api, node: NodeName, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        *,
+        api: Api,
+        node: NodeName,
+        clock: Callable[[], float],
+        chance: random.Random | None = None,
+    ) -> None:
         self._api = api
         self._ref = ObjectRef(resource=NODE_NETWORKS, name=node)
         self._clock = clock
-        self._retry = Retry(first=0.5, longest=30.0, clock=clock)
+        self._retry = Retry(first=0.5, longest=30.0, clock=clock, chance=chance)
         self._sent: NodeStatus | None = None
         self._sent_to = ""
         """uid."""

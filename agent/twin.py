@@ -54,6 +54,9 @@ class NoEvents:
 
     descriptors: tuple[int, ...] = ()
 
+    def close(self) -> None:
+        pass
+
     def links_touched(self) -> bool:
         return False
 
