@@ -8,13 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import msgspec
 import pytest
 
 import schemas
+from agent.status_file import Reason as ReasonOfAgent
 from controller.cluster import resource_status as statuses
+from controller.cluster.reasons import ConditionType
+from controller.cluster.reasons import Reason as ReasonOfController
 from kube import kinds
 from schemas.duration import duration_of
 from tests.compiler.test_schemas import Schema, ours, resolved, spec
@@ -301,6 +305,43 @@ def struct_fields(struct: Any, at: str = "") -> Iterator[str]:
             if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
                 listed = "[]" if "tuple" in str(hints[field.name]) else ""
                 yield from struct_fields(inner, path + listed)
+
+
+# --- the reference ---
+
+REFERENCE = (Path(__file__).parents[2] / "docs" / "reference" / "resources.md").read_text(encoding="utf-8")
+COMMON = {"observedGeneration", "conditions", "lastAttemptedRevision", "lastAppliedRevision"}
+COMMON |= {"lastHandledReconcileAt"}
+
+
+def chapter(kind: str) -> str:
+    return REFERENCE.split(f"\n## {kind}\n", 1)[1].split("\n## ", 1)[0]
+
+
+@pytest.mark.parametrize("kind", WITH_STATUS)
+def test_the_reference_has_every_field_of_a_status(kind: str) -> None:
+    for field in set(openapi(kind)["properties"]["status"]["properties"]) - COMMON:
+        assert f"`status.{field}" in chapter(kind), field
+
+
+@pytest.mark.parametrize("kind", ["NetworkSource", "NodeNetwork", "NodeNetworkPart"])
+def test_the_reference_has_every_field_of_a_spec(kind: str) -> None:
+    for field in openapi(kind)["properties"]["spec"]["properties"]:
+        assert f"`spec.{field}" in chapter(kind), field
+
+
+def test_the_reference_has_every_short_name_and_every_selectable_field() -> None:
+    for kind, (short, _) in SHORT.items():
+        assert f"| [{kind}](#{kind.lower()}) | `{short}` |" in REFERENCE
+        for field in version(kind).get("selectableFields", ()):
+            assert f"`{field['jsonPath'].removeprefix('.')}`" in REFERENCE
+
+
+@pytest.mark.parametrize(
+    "word", [*ConditionType, *ReasonOfController, *ReasonOfAgent, "Twin", "Applying"], ids=str
+)
+def test_the_reference_has_every_condition_and_reason(word: str) -> None:
+    assert f"| `{word}` |" in REFERENCE
 
 
 # --- durations ---
