@@ -237,13 +237,12 @@ def decode(key: ResourceKey, raw: bytes) -> Observed | Undecodable:
     """A VirtualNetwork, VirtualNetworkRouter or ClusterConfig."""
     try:
         item = _objects.decode(raw)
-        status: DeclaredStatus | None = None
-        if key.kind == "VirtualNetwork":
-            status = _status(_network_statuses, item.status)
-        elif key.kind == "VirtualNetworkRouter":
-            status = _status(_router_statuses, item.status)
-        metadata, spec = _metadata(item.metadata), canonical(item.spec)
-        return Observed(key=key, metadata=metadata, spec=spec, status=status)
+        return Observed(
+            key=key,
+            metadata=_metadata(item.metadata),
+            spec=canonical(item.spec),
+            status=_declared_status(key.kind, item.status),
+        )
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return Undecodable(key=key, reason=str(error))
 

@@ -17,7 +17,7 @@ from controller.cluster.objects import (
     decode_node,
     decode_source,
 )
-from controller.cluster.resource_status import NetworkStatus, NodeCount, RouterStatus
+from controller.cluster.resource_status import ConfigStatus, NetworkStatus, NodeCount, RouterStatus
 from controller.cluster.source_spec import GitRef, Rollout, SourceSpec
 from tests.controller.cluster.mirroring import key
 
@@ -112,8 +112,14 @@ def test_each_kind_has_its_status() -> None:
         ResourceKey(kind="VirtualNetworkRouter", namespace="team-a", name="all"),
         encoded(spec={}, status={"networks": 2}),
     )
+    config = decode(
+        ResourceKey(kind="ClusterConfig", namespace="", name="cluster"),
+        encoded(spec={}, status={"lastAppliedRevision": "c1"}),
+    )
     assert isinstance(router, Observed)
     assert router.status == RouterStatus(networks=2)
+    assert isinstance(config, Observed)
+    assert config.status == ConfigStatus(last_applied_revision="c1")
 
 
 def test_the_manifest_is_what_a_file_would_hold() -> None:
