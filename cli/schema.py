@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-KINDS = ("VirtualNetwork", "VirtualNetworkRouter", "ClusterConfig")
+KINDS = ("VirtualNetwork", "VirtualNetworkRouter", "ClusterConfig", "NetworkSource")
 
 
 @click.command("schema")

@@ -244,7 +244,7 @@ def _value(value: float) -> str:
     return f"is {value:,}"
 
 
-def _entries(value: list[Json]) -> str:
+def _entries(value: list[Json] | dict[str, Json]) -> str:
     return f"has {len(value):,} entries" if value else "is empty"
 
 
@@ -281,6 +281,7 @@ WORDS: Mapping[str, Callable[[_Broken], Iterator[_Finding]]] = {
     "maximum": _out_of_bounds(_value, "and must be at most"),
     "minItems": _out_of_bounds(_entries, "and needs at least"),
     "maxItems": _out_of_bounds(_entries, "and may have at most"),
+    "maxProperties": _out_of_bounds(_entries, "and may have at most"),
     "minLength": _out_of_bounds(_characters, "and needs at least"),
     "maxLength": _out_of_bounds(_characters, "and may have at most"),
     "uniqueItems": _repeated,

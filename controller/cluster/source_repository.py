@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,17 +21,12 @@ from controller.state import Place
 from kube.api import Api, ApiError, ObjectRef
 from kube.kinds import CONFIG_MAPS, SECRETS
 from kube.resource import Resource
-
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
+from schemas.duration import duration_of
 
 
 def seconds_of(text: str) -> float:
-    """Read a duration as `1h30m`, `90s` or `500ms`. Raise ValueError."""
-    match = _DURATION.fullmatch(text)
-    if match is None or not text:
-        raise ValueError(f"{text!r} is not a duration such as 90s or 1m30s")
-    hours, minutes, seconds, milliseconds = (int(part or 0) for part in match.groups())
-    return hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
+    """Read a duration such as `1h30m`, `90s` or `500ms`. Raise ValueError."""
+    return duration_of(text).total_seconds()
 
 
 class Repositories(Protocol):
