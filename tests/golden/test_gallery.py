@@ -31,7 +31,7 @@ ELSEWHERE = {
     "ATL810": ("of a commit's signature, not of its content", "controller/test_signatures.py"),
     "ATL811": ("of a commit's signature, not of its content", "controller/test_signatures.py"),
     "ATL812": ("of a commit's signature, not of its content", "controller/test_signatures.py"),
-    "ATL813": ("of a Secret, not of the repository's content", "controller/test_signatures.py"),
+    "ATL813": ("of a Secret, not of the repository's content", "controller/test_signature_keys.py"),
     "ATL814": ("of a Secret, not of the repository's content", "controller/test_credentials.py"),
     "ATL815": ("of the controller's machine, not of one commit", "controller/test_signatures.py"),
 }
