@@ -62,8 +62,10 @@ class _Node:
     serial: int = 0
     """Of the wanted plan; grows with each other one."""
     serials: dict[str, int] = field(default_factory=dict)
-    since: dict[ObjectName, tuple[NetworkPlan, int]] = field(default_factory=dict)
-    """For each network the serial of the plan that last changed it here."""
+    networks: tuple[NetworkPlan, ...] = ()
+    """Of the wanted plan."""
+    since: dict[ObjectName, int] = field(default_factory=dict)
+    """For each of them the serial of the plan that last changed it here."""
     applied: str = ""
     error: str = ""
     held: bool = False
@@ -99,14 +101,7 @@ class Coverages:
         entry.serials[digest] = entry.serial
         if len(entry.serials) > _REMEMBERED:
             del entry.serials[min(entry.serials, key=entry.serials.__getitem__)]
-        gone = entry.since.keys() - {network.name for network in plan.networks}
-        for name in gone:
-            del entry.since[name]
-            self._unset(name, entry.bit)
-        for network in plan.networks:
-            before = entry.since.get(network.name)
-            if before is None or (before[0] is not network and before[0] != network):
-                entry.since[network.name] = (network, entry.serial)
+        self._rewrite(entry, plan.networks)
         self._judge(entry)
 
     def withdraws(self, node: NodeName) -> None:
@@ -156,9 +151,20 @@ class Coverages:
         entry = self._nodes.get(node)
         return entry.since.keys() if entry else ()
 
+    def _rewrite(self, entry: _Node, networks: tuple[NetworkPlan, ...]) -> None:
+        before = {network.name: network for network in entry.networks}
+        for network in networks:
+            earlier = before.pop(network.name, None)
+            if earlier is not network and earlier != network:
+                entry.since[network.name] = entry.serial
+        for gone in before:
+            del entry.since[gone]
+            self._unset(gone, entry.bit)
+        entry.networks = networks
+
     def _judge(self, entry: _Node, *, retold: bool = False) -> None:
         reached = entry.reached
-        for name, (_, serial) in entry.since.items():
+        for name, serial in entry.since.items():
             needed, lagging = self._needed.get(name, 0), self._lagging.get(name, 0)
             now = lagging | entry.bit if serial > reached else lagging & ~entry.bit
             if now != lagging or not needed & entry.bit or (retold and now & entry.bit):

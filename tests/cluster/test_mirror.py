@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-import msgspec
 import pytest
 
 from compiler.model import Egress, LabelSelector
 from compiler.names import ObjectName
-from controller.cluster.actions import ClusterAction, GiveUp, WriteStatus, describe
+from controller.cluster.actions import GiveUp, WriteStatus
 from controller.cluster.conflict import Contested
-from controller.cluster.declared import Declared, Source, resource_of
-from controller.cluster.deletion import Guard, holds
-from controller.cluster.execute import Execution, Executor
-from controller.cluster.mirror import mirror, next_inventory
+from controller.cluster.declared import Source
 from controller.cluster.objects import (
     IN_USE,
-    Observed,
     ObservedSource,
     ResourceKey,
-    Undecodable,
-    decode,
     decode_source,
 )
 from controller.cluster.resource_status import (
@@ -43,86 +35,25 @@ from controller.cluster.transitions import ClusterEvent, Subject
 from controller.status import ProblemRecord
 from kube.api import Json, ObjectRef
 from kube.kinds import (
-    CLUSTER_CONFIGS,
     NETWORK_SOURCES,
     NODE_NETWORKS,
-    VIRTUAL_NETWORK_ROUTERS,
-    VIRTUAL_NETWORKS,
 )
 from tests.cluster.scene import Cluster
 from tests.compiler.declared import cluster_config, network, place, router, where
-
-MIRRORED = (CLUSTER_CONFIGS, VIRTUAL_NETWORKS, VIRTUAL_NETWORK_ROUTERS)
-
-
-class _Metadata(msgspec.Struct):
-    name: str
-    namespace: str = ""
-
-
-class _Item(msgspec.Struct):
-    metadata: _Metadata
-
-
-class _List(msgspec.Struct):
-    items: list[msgspec.Raw]
+from tests.controller.cluster.mirroring import Mirroring
 
 
 @dataclass(kw_only=True, slots=True)
-class Stage:
-    """Declarations, the API server, and the executor between them."""
-
+class Stage(Mirroring):
     cluster: Cluster
     team: str
     """A namespace."""
-    declared: dict[ResourceKey, Declared] = field(default_factory=dict)
-    inventory: tuple[ResourceKey, ...] = ()
-    revision: str = ""
-    users: Mapping[ObjectName, tuple[ObjectName, ...]] = field(default_factory=dict)
-    executor: Executor = field(init=False)
-    last: Execution = field(default_factory=Execution)
-
-    def __post_init__(self) -> None:
-        self.restart()
-
-    def restart(self) -> None:
-        self.executor = Executor(api=self.cluster.api, instance="atoll-controller-0")
-
-    def commit(self, revision: str, *sources: Source) -> None:
-        self.revision = revision
-        self.declared = {one.key: one for one in map(resource_of, sources)}
-
-    def observed(self) -> dict[ResourceKey, Observed | Undecodable]:
-        found = {}
-        for resource in MIRRORED:
-            for raw in msgspec.json.decode(self.cluster.api.list(resource), type=_List).items:
-                item = msgspec.json.decode(raw, type=_Item).metadata
-                one = ResourceKey(kind=resource.kind, namespace=item.namespace, name=item.name)
-                found[one] = decode(one, bytes(raw))
-        return found
 
     def turn(self) -> list[str]:
-        observed = self.observed()
-        self.inventory = next_inventory(self.declared, observed, self.inventory)
-        guard = Guard(users_of=lambda name: self.users.get(name, ()), in_force=10, max_share=0.3)
-        actions = mirror(
-            self.declared,
-            observed,
-            self.inventory,
-            revision=self.revision,
-            settled=self.executor.settled,
-            holds=holds(self.declared, observed, self.inventory, guard),
-        )
-        self.last = self.executor.execute(actions)
-        return [describe(action).replace(self.team, "team") for action in actions]
+        return [line.replace(self.team, "team") for line in Mirroring.turn(self)]
 
     def key(self, name: str, kind: str = "VirtualNetwork") -> ResourceKey:
         return ResourceKey(kind=kind, namespace=self.team, name=name)
-
-    def get(self, key: ResourceKey) -> Observed:
-        found = decode(key, self.cluster.api.get(key.ref))
-        assert isinstance(found, Observed)
-        return found
 
     def patch(self, name: str, patch: Json, *, manager: str = "kubectl-patch") -> None:
         self.cluster.plane.kubectl(
@@ -141,13 +72,10 @@ class Stage:
         }
         self.cluster.api.apply(key.ref, body, field_manager=manager, force=False)
 
-    def execute(self, *actions: ClusterAction) -> Execution:
-        return self.executor.execute(actions)
-
 
 @pytest.fixture
 def stage(cluster: Cluster) -> Stage:
-    return Stage(cluster=cluster, team=cluster.namespace())
+    return Stage(api=cluster.api, cluster=cluster, team=cluster.namespace())
 
 
 def red(stage: Stage) -> Source:
@@ -310,7 +238,9 @@ def test_giving_up_what_is_gone_makes_nothing(stage: Stage) -> None:
     stage.commit("c2")
     stage.turn()
     stage.turn()
-    done = stage.execute(GiveUp(key=stage.key("red"), uid=metadata.uid, over=metadata.resource_version))
+    done = stage.executor.execute(
+        [GiveUp(key=stage.key("red"), uid=metadata.uid, over=metadata.resource_version)]
+    )
     assert done.failures == ()
     assert stage.observed() == {}
 
@@ -399,7 +329,7 @@ SOURCE = SourceStatus(
 
 
 def written(stage: Stage, key: ResourceKey, before: ResourceStatus | None, status: ResourceStatus) -> None:
-    done = stage.execute(WriteStatus(key=key, over="", before=before, status=status))
+    done = stage.executor.execute([WriteStatus(key=key, over="", before=before, status=status)])
     assert done.failures == ()
 
 

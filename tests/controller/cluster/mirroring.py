@@ -1,4 +1,4 @@
-"""A mirror on stage: declarations, a simulated API server, and the executor between them."""
+"""A mirror on stage: declarations, an API server, and the executor between them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from controller.cluster.deletion import Guard, holds
 from controller.cluster.execute import Execution, Executor
 from controller.cluster.mirror import mirror, next_inventory
 from controller.cluster.objects import Observed, ResourceKey, Undecodable, decode
-from kube.api import Json, ObjectRef
+from kube.api import Api, Json
 from kube.fake import FakeApi
 from kube.kinds import CLUSTER_CONFIGS, NAMESPACES, VIRTUAL_NETWORK_ROUTERS, VIRTUAL_NETWORKS
 
@@ -49,33 +49,24 @@ class Clock:
 
 
 @dataclass(kw_only=True, slots=True)
-class Stage:
-    api: FakeApi = field(default_factory=FakeApi)
-    clock: Clock = field(default_factory=Clock)
+class Mirroring:
+    """Whatever commits declare, mirrored to a server, simulated or real."""
+
+    api: Api
     declared: dict[ResourceKey, Declared] = field(default_factory=dict)
     inventory: tuple[ResourceKey, ...] = ()
     revision: str = "c1"
     users: dict[ObjectName, tuple[ObjectName, ...]] = field(default_factory=dict)
     confirmed: frozenset[ObjectName] = frozenset()
-    client: FakeApi = field(init=False)
-    """The executor's way to the server; its faults are not those of `api`."""
     executor: Executor = field(init=False)
     last: Execution = field(default_factory=Execution)
 
     def __post_init__(self) -> None:
         self.restart()
-        for name in ("team-a", "team-b"):
-            self.api.create(NAMESPACES, {"metadata": {"name": name}})
 
     def restart(self) -> None:
         """Another controller takes over."""
-        self.client = self.api.beside("atoll")
-        self.executor = Executor(
-            api=self.client,
-            instance="atoll-1",
-            clock=self.clock,
-            now=lambda: datetime(2026, 1, 2, 12, 0, tzinfo=UTC),
-        )
+        self.executor = Executor(api=self.api, instance="atoll-1")
 
     def commit(self, revision: str, *sources: Source) -> None:
         """A commit that declares these comes into force."""
@@ -91,22 +82,24 @@ class Stage:
                 found[one] = decode(one, bytes(raw))
         return found
 
-    def decide(self, keys: Collection[ResourceKey] | None = None) -> tuple[MirrorAction, ...]:
-        observed = self.observed()
-        self.inventory = next_inventory(self.declared, observed, self.inventory)
-        guard = Guard(
+    def guard(self) -> Guard:
+        return Guard(
             users_of=lambda name: self.users.get(name, ()),
             in_force=10,
             max_share=0.3,
             confirmed=self.confirmed,
         )
+
+    def decide(self, keys: Collection[ResourceKey] | None = None) -> tuple[MirrorAction, ...]:
+        observed = self.observed()
+        self.inventory = next_inventory(self.declared, observed, self.inventory)
         return mirror(
             self.declared,
             observed,
             self.inventory,
             revision=self.revision,
             settled=self.executor.settled,
-            holds=holds(self.declared, observed, self.inventory, guard),
+            holds=holds(self.declared, observed, self.inventory, self.guard()),
             keys=keys,
         )
 
@@ -117,9 +110,36 @@ class Stage:
         return [describe(action) for action in actions]
 
     def get(self, one: ResourceKey) -> Observed:
-        found = self.observed()[one]
+        found = decode(one, self.api.get(one.ref))
         assert isinstance(found, Observed)
         return found
+
+    def keys(self) -> Sequence[str]:
+        return sorted(str(one) for one in self.observed())
+
+
+@dataclass(kw_only=True, slots=True)
+class Stage(Mirroring):
+    """On a simulated server, in a time of its own, with another client that can fail."""
+
+    api: FakeApi = field(default_factory=FakeApi)
+    clock: Clock = field(default_factory=Clock)
+    client: FakeApi = field(init=False)
+    """The executor's way to the server; its faults are not those of `api`."""
+
+    def __post_init__(self) -> None:
+        self.restart()
+        for name in ("team-a", "team-b"):
+            self.api.create(NAMESPACES, {"metadata": {"name": name}})
+
+    def restart(self) -> None:
+        self.client = self.api.beside("atoll")
+        self.executor = Executor(
+            api=self.client,
+            instance="atoll-1",
+            clock=self.clock,
+            now=lambda: datetime(2026, 1, 2, 12, 0, tzinfo=UTC),
+        )
 
     def body(self, one: ResourceKey) -> Json:
         found: Json = msgspec.json.decode(self.api.get(one.ref), type=dict[str, object])
@@ -129,13 +149,10 @@ class Stage:
         self.api.beside(manager).patch(one.ref, patch)
 
     def delete(self, one: ResourceKey) -> None:
-        self.api.delete(ObjectRef(resource=one.ref.resource, name=one.name, namespace=one.namespace))
+        self.api.delete(one.ref)
 
     def requests(self) -> list[str]:
         """The executor's requests since the last call."""
         found = list(self.client.requests)
         self.client.requests.clear()
         return found
-
-    def keys(self) -> Sequence[str]:
-        return sorted(str(one) for one in self.observed())

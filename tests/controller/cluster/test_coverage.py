@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from compiler.model import Egress
 from compiler.names import NodeName, ObjectName
@@ -173,3 +177,60 @@ def test_what_older_plans_were_is_forgotten_in_the_end() -> None:
     assert not coverages.of([S]).complete
     coverages.reports(ONE, "d198")
     assert coverages.of([S]).complete
+
+
+NODES = (ONE, TWO, NodeName("node-3"))
+NETWORKS = tuple(
+    network(number, f"team-a/n{number}", "10.1.0.0/24", "", zone=zone)
+    for number in (1, 2, 3)
+    for zone in (1, 2)
+)
+_plans = st.lists(st.sampled_from(NETWORKS), max_size=3, unique_by=lambda one: one.name)
+_steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("wants"), st.sampled_from(NODES), _plans),
+        st.tuples(st.just("applies"), st.sampled_from(NODES), st.integers(0, 5)),
+        st.tuples(st.just("withdraws"), st.sampled_from(NODES), st.none()),
+    ),
+    max_size=25,
+)
+Step = tuple[str, NodeName, list[NetworkPlan] | int | None]
+
+
+@dataclass(kw_only=True, slots=True)
+class Past:
+    """All plans of a node, and which of them it applied last."""
+
+    plans: list[dict[ObjectName, NetworkPlan]] = field(default_factory=list)
+    applied: int | None = None
+
+    def lacks(self, name: ObjectName) -> bool:
+        """Whether a plan later than the applied one changed the network."""
+        if self.applied is None:
+            return True
+        later = self.plans[self.applied :]
+        return any(one.get(name) != other.get(name) for one, other in pairwise(later))
+
+
+@given(steps=_steps)
+def test_after_any_history_a_network_is_in_force_where_nothing_of_it_changed_since(steps: list[Step]) -> None:
+    coverages, pasts = Coverages(), dict[NodeName, Past]()
+    for verb, node, what in steps:
+        before = {one.name: coverages.of([one.name]) for one in NETWORKS}
+        coverages.touched.clear()
+        if verb == "withdraws":
+            coverages.withdraws(node)
+            pasts.pop(node, None)
+        elif isinstance(what, list):
+            past = pasts.setdefault(node, Past())
+            coverages.wants(node, plan(node, *what), f"d{len(past.plans)}")
+            past.plans.append({one.name: one for one in what})
+        elif isinstance(what, int) and node in pasts and what < len(pasts[node].plans):
+            coverages.reports(node, f"d{what}")
+            pasts[node].applied = what
+        for name, earlier in before.items():
+            needing = [past for past in pasts.values() if name in past.plans[-1]]
+            now = coverages.of([name])
+            assert now.needed == len(needing)
+            assert now.ready == sum(not past.lacks(name) for past in needing)
+            assert now == earlier or name in coverages.touched

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from compiler.names import ObjectName
-from controller.cluster.deletion import Guard, Hold, holds
+from controller.cluster.deletion import Hold, holds
 from controller.cluster.objects import IN_USE
 from kube.kinds import VIRTUAL_NETWORKS
 from tests.compiler.declared import network
@@ -23,13 +25,8 @@ def stage_with(*names: str) -> Stage:
     return stage
 
 
-def waiting(stage: Stage, *, in_force: int = 10, max_share: float = 0.3) -> dict[str, Hold]:
-    guard = Guard(
-        users_of=lambda name: stage.users.get(name, ()),
-        in_force=in_force,
-        max_share=max_share,
-        confirmed=stage.confirmed,
-    )
+def waiting(stage: Stage, *, in_force: int = 10) -> dict[str, Hold]:
+    guard = replace(stage.guard(), in_force=in_force)
     found = holds(stage.declared, stage.observed(), stage.inventory, guard)
     return {one.name: hold for one, hold in found.items()}
 
