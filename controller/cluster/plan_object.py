@@ -41,11 +41,11 @@ class PlanTooLarge(Exception):
     """The text says for which node, and how large the plan is."""
 
 
-def objects_of(action: PublishPlan, *, epoch: int) -> PlanObjects:
+def objects_of(action: PublishPlan, *, epoch: int, chunk: int = CHUNK) -> PlanObjects:
     """Return a plan as objects; `epoch` is that of the leader that writes. Raise PlanTooLarge."""
     plan = action.plan
     text = base64.b64encode(gzip.compress(codec.encode_plan(plan).strip(), compresslevel=6, mtime=0)).decode()
-    pieces = [text[at : at + CHUNK] for at in range(0, len(text), CHUNK)]
+    pieces = [text[at : at + chunk] for at in range(0, len(text), chunk)]
     if len(pieces) > MAX_PARTS + 1:
         raise PlanTooLarge(f"the plan of node {plan.name} has {len(text)} bytes, compressed, too many")
     parts = tuple(_part(plan.name, index, piece) for index, piece in enumerate(pieces[1:]))

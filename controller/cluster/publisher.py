@@ -28,7 +28,7 @@ from controller.advance import after
 from controller.cluster.leadership import Deposed
 from controller.cluster.node_networks import NodeNetworks, Written, known
 from controller.cluster.objects import FIELD_MANAGER
-from controller.cluster.plan_object import PlanTooLarge, objects_of, part_name, plan_bytes
+from controller.cluster.plan_object import CHUNK, PlanTooLarge, objects_of, part_name, plan_bytes
 from controller.cluster.records import Records
 from controller.publication import PlanStamp, PublicationError, Published, Report
 from controller.snapshot import Revision, Snapshot
@@ -88,6 +88,8 @@ class ClusterPublisher:
     api: Api
     records: Records
     nodes: NodeNetworks = field(default_factory=NodeNetworks)
+    chunk: int = CHUNK
+    """Characters of a plan in one object."""
     _epoch: int = field(default=1, init=False)
     """Of this leadership: the API server takes no plan of an older one over a newer."""
     _published: Published | None = field(default=None, init=False)
@@ -97,12 +99,17 @@ class ClusterPublisher:
     _pending: list[tuple[PublishPlan, Future[Written]]] = field(default_factory=list, init=False)
 
     def recover(self) -> Published:
+        """Return what stands there; read from the API server once, and followed from then on."""
+        if self._pending:
+            self.finish()
         if self._published is None:
             self._published = self._read()
         return self._published
 
     def execute(self, action: Action) -> None:
         if isinstance(action, PublishPlan):
+            if any(one.plan.name == action.plan.name for one, _ in self._pending[-1:]):
+                self.finish()  # two of one node must not overtake each other
             self._pending.append((action, self._pool.submit(self._publish, action)))
             return
         self.finish()
@@ -156,7 +163,7 @@ class ClusterPublisher:
                 pass  # the statuses of the resources say it; plans are written above
 
     def _publish(self, action: PublishPlan) -> Written:
-        objects = objects_of(action, epoch=self._epoch)
+        objects = objects_of(action, epoch=self._epoch, chunk=self.chunk)
         for index, part in enumerate(objects.parts):
             name = part_name(action.plan.name, index)
             ref = ObjectRef(resource=NODE_NETWORK_PARTS, name=name)

@@ -112,13 +112,12 @@ class Records:
             return  # of an attempt before: its name holds the digest of the content
 
     def _put_first(self, name: str, before: _Head, digest: str, pieces: list[bytes]) -> str:
-        data = {"digest": digest, "chunks": str(len(pieces))}
-        body = self._body(_first(name), data, pieces[0])
+        body = self._body(_first(name), {"digest": digest, "chunks": str(len(pieces))}, pieces[0])
         try:
-            if not before.version:
-                return _version(self.api.create(CONFIG_MAPS, body, namespace=self.namespace))
-            return self._replaced(_first(name), body, before.version)
-        except (Conflict, AlreadyExists, NotFound):
+            if before.version:
+                return self._replaced(_first(name), body, before.version)
+            return _version(self.api.create(CONFIG_MAPS, body, namespace=self.namespace))
+        except (Conflict, AlreadyExists):
             # Only a change of labels or the like may be overwritten.
             found = self._get(_first(name))
             if found is None or _head(found).digest != before.digest:

@@ -1,4 +1,4 @@
-"""What every Publisher does, the one in memory as the directory."""
+"""What every Publisher does: the one in memory, the directory, the API server."""
 
 from __future__ import annotations
 
@@ -23,11 +23,17 @@ from controller.actions import (
     PublishStatus,
     WithdrawPlan,
 )
+from controller.cluster.objects import ResourceKey, decode_node
+from controller.cluster.publisher import ClusterPublisher
+from controller.cluster.records import Records
 from controller.publication import PlanStamp, PublicationError, Published, Publisher, Report
 from controller.publish import DirectoryPublisher
 from controller.publish_memory import MemoryPublisher
 from controller.snapshot import Revision, Snapshot
 from controller.status import CommitRecord, Status
+from kube.api import ObjectRef
+from kube.fake import FakeApi
+from kube.kinds import NAMESPACES, NODE_NETWORKS
 
 A, B = NodeName("node-a"), NodeName("node-b")
 FIRST = Revision("1" * 40)
@@ -103,8 +109,31 @@ class DirectoryBench:
         write_status(self.publisher.agents, status)
 
 
-@pytest.fixture(params=["memory", "directory"])
+class ClusterBench:
+    """On the simulated API server; tests/controller/cluster/test_publisher.py has what only it can do."""
+
+    def __init__(self) -> None:
+        self.api = FakeApi(manager="agent")
+        self.api.create(NAMESPACES, {"metadata": {"name": "atoll-system"}})
+        self.publisher = ClusterPublisher(
+            api=self.api, records=Records(api=self.api, namespace="atoll-system")
+        )
+
+    def report(self, status: AgentStatus) -> None:
+        self.publisher.execute(publish(status.node, 1))
+        self.publisher.finish()
+        ref = ObjectRef(resource=NODE_NETWORKS, name=status.node)
+        applied = {"generation": status.generation, "digest": status.digest}
+        said = {"applied": applied, "errors": status.errors, "leaving": status.leaving}
+        raw = self.api.patch(ref, {"status": said}, subresource="status")
+        key = ResourceKey(kind="NodeNetwork", namespace="", name=status.node)
+        self.publisher.nodes.take({status.node: decode_node(key, raw)})
+
+
+@pytest.fixture(params=["memory", "directory", "cluster"])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
+    if request.param == "cluster":
+        return ClusterBench()
     return MemoryBench() if request.param == "memory" else DirectoryBench(tmp_path)
 
 
