@@ -51,7 +51,7 @@ class Standing:
     attempted: str = ""
     """The commit compiled last."""
     applied: str = ""
-    """The commit in force."""
+    """The commit in force; "" where no commit declares the object."""
     changed_in: str = ""
     """The commit that last changed the resource: its annotation `atoll.dev/revision`."""
     problems: tuple[Problem, ...] = ()
@@ -218,7 +218,7 @@ def _in_force(standing: Standing) -> tuple[Finding, ...]:
     coverage = standing.coverage
     warnings = in_short(standing.problems, Severity.WARNING)
     text = sentence(
-        f"in force {on_nodes(coverage)}, {commit(standing.applied)}",
+        f"in force {on_nodes(coverage)}{_of_commit(standing)}",
         laggards(coverage),
         f"warning: {warnings}" if warnings else "",
     )
@@ -231,6 +231,11 @@ def _in_force(standing: Standing) -> tuple[Finding, ...]:
     return unready(reason, text, because=RECONCILING)
 
 
+def _of_commit(standing: Standing) -> str:
+    """Nothing for what no commit declares."""
+    return f", {commit(standing.applied)}" if standing.applied else ""
+
+
 def _router_ready(standing: Standing, facts: RouterFacts) -> tuple[Finding, ...]:
     findings = _ready(standing)
     if not facts.waiting_for or standing.terminating or not standing.in_force:
@@ -240,9 +245,8 @@ def _router_ready(standing: Standing, facts: RouterFacts) -> tuple[Finding, ...]
     first, *rest = findings
     if first.reason is Reason.IN_FORCE and not facts.connects:
         # Not on the way: it depends on what others declare, and may never come.
-        return unready(
-            Reason.AWAITING_CONSENT, f"Connects nothing yet, {commit(standing.applied)}; it {text}"
-        )
+        nothing = f"Connects nothing yet{_of_commit(standing)}; it {text}"
+        return unready(Reason.AWAITING_CONSENT, nothing)
     return (replace(first, message=f"{first.message}; it {text}"), *rest)
 
 

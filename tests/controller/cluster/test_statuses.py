@@ -153,8 +153,9 @@ def test_a_foreign_network_with_an_error_is_stalled() -> None:
 
 
 def test_a_foreign_network_says_nothing_of_git() -> None:
-    foreign = replace(STANDING, in_git=False, changed_in="")
-    assert of(foreign) == ["Ready=True InForce: In force on 4 of 4 nodes, commit 1a2b3c4d5e6f"]
+    foreign = replace(STANDING, in_git=False, attempted="", applied="", changed_in="")
+    assert of(foreign) == ["Ready=True InForce: In force on 4 of 4 nodes"]
+    assert status(foreign).last_applied_revision == ""
 
 
 def test_before_any_commit_a_network_waits() -> None:
