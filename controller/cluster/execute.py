@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,11 @@ UNSEEN: Final = 5.0
 """Seconds in which the watch is expected to show what was done."""
 MINOR_PAUSE: Final = 5.0
 """Seconds between two writes of a status that differs only in counts and words."""
+
+REMEMBERED: Final = 600.0
+"""Seconds after which what was sent has been seen, or never will be."""
+UNTOLD: Final = 200
+"""Events kept while the server does not answer; older ones are lost."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +81,12 @@ class _Told:
     at: float
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Untold:
+    event: ClusterEvent
+    at: datetime
+
+
 _Request = Callable[[], bytes]
 _Outcome = bytes | ApiError | None
 """None: not tried."""
@@ -97,7 +109,9 @@ class Executor:
     """Why resources could not be brought up to Git."""
     _sent: dict[ResourceKey, _Sent] = field(default_factory=dict)
     _told: dict[ResourceKey, _Told] = field(default_factory=dict)
+    _untold: deque[_Untold] = field(default_factory=lambda: deque(maxlen=UNTOLD))
     _backoff: Backoff = field(default_factory=Backoff)
+    _cleaned: float = 0.0
     _due: float | None = None
 
     @property
@@ -105,38 +119,62 @@ class Executor:
         """Seconds until what was put off is to be decided again; None where nothing was."""
         return None if self._due is None else max(0.0, self._due - self.clock())
 
-    def forget(self, keys: Iterable[ResourceKey]) -> None:
-        """Forget objects that are gone, or that are declared no longer."""
-        for key in keys:
-            self.settled.pop(key, None)
-            self.conflicts.pop(key, None)
-            self.errors.pop(key, None)
-            self._sent.pop(key, None)
-            self._told.pop(key, None)
+    def retain(self, declared: Collection[ResourceKey]) -> None:
+        """Forget conflicts and failures of what Git no longer declares."""
+        for memory in (self.settled, self.conflicts, self.errors):
+            for key in memory.keys() - declared:
+                del memory[key]
 
     def execute(
-        self, actions: Iterable[ClusterAction] = (), events: Collection[ClusterEvent] = ()
+        self, actions: Iterable[ClusterAction] = (), events: Iterable[ClusterEvent] = ()
     ) -> Execution:
         """Do what is due. Objects do not depend on each other, so that several are written at a time."""
         self._due = None
+        self._clean()
+        told_at = self.now()
+        self._untold.extend(_Untold(event=event, at=told_at) for event in events)
         pause = self._backoff.left(_SERVER, None, self.clock())
         if pause:
             self._put_off(pause)
             return Execution(reached=False)
         chosen = [due for action in actions if (due := self._due_form(action)) is not None]
-        at = self.now()
+        news = tuple(self._untold)
         requests = [partial(carry_out, self.api, action) for action in chosen]
-        records = [partial(record, self.api, event, instance=self.instance, at=at) for event in events]
+        records = [partial(record, self.api, one.event, instance=self.instance, at=one.at) for one in news]
         outcomes = _outcomes([*requests, *records])
         answers: dict[ResourceKey, Observed] = {}
         failures = [self._conclude(a, o, answers) for a, o in zip(chosen, outcomes, strict=False)]
-        failures += [_unrecorded(e, o) for e, o in zip(events, outcomes[len(chosen) :], strict=True)]
+        failures += self._recorded(news, outcomes[len(chosen) :])
         return Execution(
             requests=sum(outcome is not None for outcome in outcomes),
             failures=tuple(failure for failure in failures if failure is not None),
             answers=answers,
             reached=self._is_reached(outcomes),
         )
+
+    def _recorded(self, news: Sequence[_Untold], outcomes: Sequence[_Outcome]) -> list[Failure | None]:
+        """What the server could not be told is told later, at its own time; what it refuses never is."""
+        later = [
+            outcome is None or (isinstance(outcome, ApiError) and concerns_all(outcome))
+            for outcome in outcomes
+        ]
+        self._untold.clear()
+        self._untold.extend(one for one, wait in zip(news, later, strict=True) if wait)
+        return [
+            _unrecorded(one.event, outcome)
+            for one, outcome, wait in zip(news, outcomes, later, strict=True)
+            if not wait
+        ]
+
+    def _clean(self) -> None:
+        """Forget what can no longer matter, once in a while."""
+        now = self.clock()
+        if now < self._cleaned + REMEMBERED:
+            return
+        self._cleaned = now
+        self._backoff.forget(before=now - REMEMBERED)
+        self._sent = {key: sent for key, sent in self._sent.items() if sent.until > now}
+        self._told = {key: told for key, told in self._told.items() if told.at > now - REMEMBERED}
 
     def _due_form(self, action: ClusterAction) -> ClusterAction | None:
         """The action as it is to be done now; None where it is done already, or has to wait."""

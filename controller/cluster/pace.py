@@ -39,3 +39,7 @@ class Backoff:
 
     def succeeded(self, key: Hashable) -> None:
         self._pauses.pop(key, None)
+
+    def forget(self, *, before: float) -> None:
+        """Forget pauses that ended before then."""
+        self._pauses = {key: pause for key, pause in self._pauses.items() if pause.until >= before}

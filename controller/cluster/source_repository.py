@@ -14,7 +14,7 @@ from controller.cluster.objects import ObservedSource
 from controller.cluster.source_spec import GitRef, Reference
 from controller.credentials import Credentials, credentials_of
 from controller.git import GitRepository, GitSource
-from controller.location import checked_ref, parse_location
+from controller.location import parse_location, ref_of
 from controller.signatures import Mode, Signers, signers_of
 from controller.snapshot import normal_folder, source_error
 from controller.state import Place
@@ -82,7 +82,7 @@ class ClusterRepositories:
         name = hashlib.sha256(f"{source.key}\n{spec.url}".encode()).hexdigest()[:16]
         return GitRepository(
             location=location,
-            ref=checked_ref(_fetched(spec.ref)),
+            ref=ref_of(branch=spec.ref.branch, tag=spec.ref.tag, commit=spec.ref.commit),
             folder=folder,
             cache=self.cache / f"{name}.git",
             seconds=max(1, round(seconds_of(spec.timeout))),
@@ -114,9 +114,3 @@ def _named(source: ObservedSource, kind: str, reference: Reference) -> str:
 
 def _shown(ref: GitRef) -> str:
     return ref.commit or ref.tag or ref.branch or "main"
-
-
-def _fetched(ref: GitRef) -> str:
-    if ref.commit:
-        return ref.commit
-    return f"refs/tags/{ref.tag}" if ref.tag else f"refs/heads/{ref.branch or 'main'}"

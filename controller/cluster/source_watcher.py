@@ -69,6 +69,8 @@ class SourceWatcher:
     _stopped: bool = field(default=False, init=False)
     _finding: Finding | None = field(default=None, init=False)
     _seen: tuple[Place, Revision] | None = field(default=None, init=False)
+    _verification: Verification | None = field(default=None, init=False)
+    """Of the commit seen; one that failed is looked at again, for the keys may have changed."""
     _failures: int = field(default=0, init=False)
     _last: tuple[object, ...] = field(default=(), init=False)
     _condition: threading.Condition = field(default_factory=threading.Condition, init=False)
@@ -114,7 +116,7 @@ class SourceWatcher:
                     return
                 task, self._asked = self._task, False
                 if self._afresh:
-                    self._seen, self._afresh = None, False
+                    self._seen, self._verification, self._afresh = None, None, False
             assert task is not None
             if not task.source.spec.suspend:
                 self._tell(self._look(task))
@@ -137,9 +139,10 @@ class SourceWatcher:
             return
         self._last = news
         with self._condition:
-            if self._finding and finding.snapshot is None and finding.place == self._finding.place:
-                # A snapshot that nobody has taken yet must not be lost.
-                finding = replace(finding, snapshot=self._finding.snapshot)
+            untaken = self._finding
+            if untaken and untaken.snapshot and not finding.snapshot and untaken.place == finding.place:
+                # What nobody has taken yet must not be lost; a failure comes again with the next look.
+                finding = untaken if finding.problem else replace(untaken, handled=finding.handled)
             self._finding = finding
         self.wake()
 
@@ -158,15 +161,20 @@ class SourceWatcher:
         seen = self._seen[1] if self._seen and self._seen[0] == finding.place else None
         sighting = source.look(seen)
         finding = replace(finding, sighting=sighting)
-        if sighting.revision == seen and not sighting.rewritten:
+        known = sighting.revision == seen and not sighting.rewritten
+        doubted = self._verification is not None and not self._verification.ok
+        if known and not doubted:
             return finding
+        verification = None
         if task.source.spec.verify:
             verification = source.verify(task.applied or None, sighting.revision)
-            finding = replace(finding, verification=verification)
-        if finding.verification and not finding.verification.ok:
-            problems = finding.verification.problems
-            snapshot = Snapshot(revision=sighting.revision, files={}, problems=problems)
+        if known and verification == self._verification:
+            return finding
+        self._verification = verification
+        if verification and not verification.ok:
+            snapshot = Snapshot(revision=sighting.revision, files={}, problems=verification.problems)
         else:
             snapshot = read(source, sighting)
         self._seen = (finding.place, sighting.revision)
+        finding = replace(finding, verification=verification)
         return replace(finding, snapshot=snapshot)

@@ -34,6 +34,7 @@ ELSEWHERE = {
     "ATL813": ("of a Secret, not of the repository's content", "controller/test_signature_keys.py"),
     "ATL814": ("of a Secret, not of the repository's content", "controller/test_credentials.py"),
     "ATL815": ("of the controller's machine, not of one commit", "controller/test_signatures.py"),
+    "ATL820": ("of a rollout", "controller/test_rollout.py"),
 }
 """Codes that no case provokes: why, and which test does."""
 
