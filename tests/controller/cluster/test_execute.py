@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -341,13 +342,52 @@ def test_an_event_that_is_recorded_already_is_no_failure() -> None:
     assert stage.executor.execute(events=[event()]).failures == ()
 
 
-def test_what_is_forgotten_is_applied_anew() -> None:
-    stage = made(RED)
+def test_what_git_no_longer_declares_has_no_conflict_and_no_failure() -> None:
+    stage = made(RED, LOST)
     stage.edit(key("team-a/red"), {"spec": {"egress": "snat"}})
     stage.turn()
-    stage.executor.forget([key("team-a/red")])
-    assert stage.executor.conflicts == {}
-    assert len(stage.turn()) == 1
+    stage.executor.retain([key("team-a/sea")])
+    assert (stage.executor.conflicts, stage.executor.settled, stage.executor.errors) == ({}, {}, {})
+
+
+def test_an_event_of_an_outage_is_recorded_after_it_at_its_own_time() -> None:
+    stage = Stage()
+    stage.client.outage = True
+    assert not stage.executor.execute(events=[event("first")]).reached
+    assert not stage.executor.execute(events=[event("second")]).reached
+    stage.client.outage = False
+    stage.clock.seconds += 1
+    stage.executor.now = lambda: datetime(2026, 1, 2, 13, 0, tzinfo=UTC)
+    stage.executor.execute()
+    stage.executor.execute()
+    listed = msgspec.json.decode(stage.api.list(EVENTS, namespace="team-a"))["items"]
+    assert sorted((one["note"], one["eventTime"]) for one in listed) == [
+        ("first", "2026-01-02T12:00:00.000000Z"),
+        ("second", "2026-01-02T12:00:00.000000Z"),
+    ]
+
+
+def test_of_a_long_outage_the_last_events_are_kept() -> None:
+    stage = Stage()
+    stage.client.outage = True
+    for number in range(300):
+        stage.executor.execute(events=[event(str(number))])
+    stage.client.outage = False
+    stage.clock.seconds += 1000
+    assert stage.executor.execute().requests == 200
+
+
+def test_what_was_written_long_ago_is_not_remembered() -> None:
+    stage = made(RED)
+    stale = told(stage, NetworkStatus(number=7))
+    stage.executor.execute([stale])
+    stage.requests()
+    stage.clock.seconds += 500
+    stage.executor.execute([stale])
+    assert stage.requests() == []
+    stage.clock.seconds += 700
+    stage.executor.execute([stale])
+    assert stage.requests() == ["PATCH virtualnetworks.atoll.dev team-a/red"]
 
 
 def test_the_words_for_a_refusal_are_the_servers() -> None:
