@@ -28,7 +28,6 @@ from kube.api import Unauthorized
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _POOL = 32
 """Idle connections kept: a dozen watches, the workers' requests, some to spare. More are opened at need."""
-_BETWEEN_RELOADS = 10.0
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -68,9 +67,9 @@ def from_kubeconfig(paths: str, *, context: str | None = None) -> Connection:
         load_kube_config(  # type: ignore[no-untyped-call]
             config_file=paths, context=context, client_configuration=configuration
         )
-    except (ConfigException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        # A malformed file surfaces in the package as any of these.
-        raise ConfigurationError(f"{paths}: not a usable kubeconfig: {error}. {_REMEDY}") from None
+    except Exception as error:
+        # A malformed file surfaces in the package and its YAML reader as almost anything.
+        raise ConfigurationError(f"{paths}: not a usable kubeconfig: {_bare(error)}. {_REMEDY}.") from None
     return _connection(configuration, paths, lambda: from_kubeconfig(paths, context=context))
 
 
@@ -83,11 +82,20 @@ def in_cluster(folder: Path = SERVICE_ACCOUNT, *, environ: Mapping[str, str] = o
     try:
         loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
     except (ConfigException, OSError) as error:
-        raise ConfigurationError(f"{folder}: no usable ServiceAccount: {error}. {_REMEDY}") from None
+        raise ConfigurationError(f"{folder}: no usable ServiceAccount: {_bare(error)}. {_REMEDY}.") from None
     return _connection(configuration, str(folder), lambda: in_cluster(folder, environ=environ))
 
 
 _REMEDY = "Give a kubeconfig by --kubeconfig or KUBECONFIG, or run in a pod with its ServiceAccount's token"
+
+
+def _bare(error: Exception) -> str:
+    """The message less what it quotes of the file: the package and YAML quote whole users, tokens and all."""
+    problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
+    if problem and mark:
+        return f"{problem} in line {mark.line + 1}"
+    first = (str(error).splitlines() or [""])[0].partition("{")[0]
+    return first.strip().rstrip(".") or type(error).__name__
 
 
 def with_token(connection: Connection, token: Callable[[], str]) -> Connection:
@@ -152,6 +160,8 @@ class Renewing:
     """A connection that is read again when the server no longer knows us, but not in a frenzy."""
 
     current: Connection
+    between_reloads: float = 10
+    """Seconds."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _read_at: float = field(default_factory=time.monotonic)
 
@@ -160,7 +170,7 @@ class Renewing:
         with self._lock:
             if self.current is not refused:
                 return True
-            if refused.reload is None or time.monotonic() - self._read_at < _BETWEEN_RELOADS:
+            if refused.reload is None or time.monotonic() - self._read_at < self.between_reloads:
                 return False
             self._read_at = time.monotonic()
             try:

@@ -234,6 +234,18 @@ def test_a_leader_that_vanished_is_replaced_when_its_lease_is_over(clocks: list[
     assert here.server.record.transitions == 1
 
 
+def test_who_resigns_no_longer_leads_and_the_next_need_not_wait() -> None:
+    here = world((1, 0), (1, 0))
+    here.do("turn", 0)
+    here.do("turn", 1)
+    here.do("resign", 0)
+    assert here.leaders() == []
+    here.do("ghost", 0)
+    here.time = 2
+    here.do("turn", 1)
+    assert here.leaders() == ["elector-1"]
+
+
 def test_a_renewal_that_changed_nothing_does_not_prolong_the_lead() -> None:
     here = world((1, 0))
     here.turn(here.electors[0])

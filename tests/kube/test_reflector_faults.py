@@ -326,7 +326,7 @@ STEPS = st.one_of(
 
 
 @settings(max_examples=60, deadline=None)
-@given(steps=st.lists(STEPS, max_size=40), seed=st.integers(0, 1000))
+@given(steps=st.lists(STEPS, min_size=5, max_size=40), seed=st.integers(0, 1000))
 def test_after_any_faults_the_sink_has_what_the_server_holds(steps: list[tuple[str, str]], seed: int) -> None:
     scene = Scene(Pace(page=2, first_pause=0.0005, longest_pause=0.002, silence=0.05))
     api, other = scene.api, scene.other
