@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ CONTROLLER: Final = f"system:serviceaccount:{NAMESPACE}:atoll-controller"
 AGENT: Final = f"system:serviceaccount:{AGENTS}:atoll-agent"
 MONITORING: Final = "monitoring.coreos.com/v1"
 """An API that the chart uses where the cluster has it."""
+
+DISCOVERY_SECONDS: Final = 30.0
 
 Object = dict[str, Any]  # as in the manifest; each test reads the few fields that it is about
 
@@ -88,6 +91,15 @@ def apply_definitions(control_plane: ControlPlane) -> None:
     """As the guide says, before an upgrade."""
     definitions = control_plane.helm("show", "crds", str(CHART))
     control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=definitions)
+    await_kinds(control_plane, "atoll.dev", definitions.count("kind: CustomResourceDefinition"))
+
+
+def await_kinds(control_plane: ControlPlane, group: str, count: int) -> None:
+    """A definition is established some moments before discovery, and so kubectl, knows its kind."""
+    end = time.monotonic() + DISCOVERY_SECONDS
+    command = ("api-resources", "--api-group", group, "--output=name")
+    while len(control_plane.kubectl(*command).splitlines()) < count:
+        assert time.monotonic() < end, f"not all kinds of {group} were served after {DISCOVERY_SECONDS:g} s"
 
 
 def make_namespace(control_plane: ControlPlane, name: str, level: str) -> None:

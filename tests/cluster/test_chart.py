@@ -18,6 +18,7 @@ from tests.cluster.chart import (
     MONITORING,
     NAMESPACE,
     apply_definitions,
+    await_kinds,
     container,
     make_namespace,
     manifest,
@@ -90,7 +91,7 @@ def server(binaries: Binaries, control_plane: ControlPlane) -> Iterator[ControlP
         ("prometheusrules", "PrometheusRule"),
     ):
         control_plane.kubectl("apply", "-f", "-", input=json.dumps(stub(plural, kind)))
-    control_plane.kubectl("wait", "--for=condition=Established", "--all", "crd")
+    await_kinds(control_plane, "monitoring.coreos.com", 3)
     make_namespace(control_plane, NAMESPACE, "restricted")
     yield control_plane
     control_plane.reset(before)
