@@ -7,6 +7,7 @@ rotate are read again: tokens each minute, everything else when the server no lo
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 import time
@@ -43,6 +44,8 @@ class Connection:
     pool: urllib3.PoolManager
     authorization: Callable[[], str]
     """The header's value, as of now; empty where a client certificate or nobody speaks."""
+    without_certificate: Callable[[], urllib3.PoolManager]
+    """Makes a pool to the same server, through the same proxy, that shows no client certificate."""
     reload: Callable[[], Connection] | None = None
     """Reads the configuration again, as after a change of certificates."""
 
@@ -100,8 +103,12 @@ def _bare(error: Exception) -> str:
 
 def with_token(connection: Connection, token: Callable[[], str]) -> Connection:
     """Return the same server seen by the bearer of another token; no client certificate goes with it."""
-    pool = _anonymous(connection.pool)
-    return replace(connection, pool=pool, authorization=lambda: f"Bearer {token()}", reload=None)
+    return replace(
+        connection,
+        pool=connection.without_certificate(),
+        authorization=lambda: f"Bearer {token()}",
+        reload=None,
+    )
 
 
 def _configuration() -> Configuration:
@@ -122,9 +129,12 @@ def _connection(configuration: Configuration, place: str, reload: Callable[[], C
     if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
         rule = f"the server {server} is spoken to without TLS"
         raise ConfigurationError(f"{place}: {rule}. Write its address with https://.")
+    bare = copy.copy(configuration)
+    bare.cert_file = bare.key_file = None
     return Connection(
         server=server,
         pool=RESTClientObject(configuration).pool_manager,
+        without_certificate=lambda: RESTClientObject(bare).pool_manager,
         authorization=_authorization(configuration),
         reload=reload,
     )
@@ -141,18 +151,6 @@ def _authorization(configuration: Configuration) -> Callable[[], str]:
                 raise Unauthorized(f"the token cannot be read: {error}") from None
 
     return header
-
-
-def _anonymous(pool: urllib3.PoolManager) -> urllib3.PoolManager:
-    settings = {
-        name: value
-        for name, value in pool.connection_pool_kw.items()
-        if name not in {"cert_file", "key_file", "key_password"}
-    }
-    if isinstance(pool, urllib3.ProxyManager):
-        settings |= {"proxy_url": str(pool.proxy.url)} if pool.proxy else {}
-        return urllib3.ProxyManager(**settings)
-    return urllib3.PoolManager(**settings)
 
 
 @dataclass(kw_only=True, slots=True)
