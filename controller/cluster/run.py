@@ -73,20 +73,18 @@ def run(settings: Settings, api: Api, log: Log) -> bool:
 
     Raise PublicationError where what the cluster holds cannot be used.
     """
-    process = _Process(settings=settings, api=api, log=log)
     try:
-        with stoppable() as stopping, process.served():
-            process.lead(stopping)
+        with stoppable() as stopping:
+            return Replica(settings=settings, api=api, log=log).work(stopping)
     except Stop:
         log("stopped")
-    except Deposed as error:
-        log("deposed", reason=str(error))
-        return False
     return True
 
 
 @dataclass(kw_only=True)
-class _Process:
+class Replica:
+    """One of the controllers on a cluster; of those that work at a time, one leads."""
+
     settings: Settings
     api: Api
     log: Log
@@ -110,13 +108,29 @@ class _Process:
         self.guarded = GuardedApi(api=self.api, leads=self.election.is_leader, told=self._asked)
         self.webhooks = Webhooks(api=self.api, namespace=self.settings.namespace, log=self.log)
 
+    def work(self, stopping: Callable[[], bool]) -> bool:
+        """Work until `stopping` says so, which is asked at every turn; return as `run` does.
+
+        Whoever changes its answer calls `inbox.notify`, or waits for the next turn.
+        """
+        try:
+            with self._served():
+                self._lead(stopping)
+        except Stop:
+            pass
+        except Deposed as error:
+            self.log("deposed", reason=str(error))
+            return False
+        self.log("stopped")
+        return True
+
     def _office_changed(self, leads: bool) -> None:
         self.metrics.set_leader(leads)
         self.log("leading" if leads else "following", holder=self.election.holder)
         self.inbox.notify()
 
     @contextlib.contextmanager
-    def served(self) -> Iterator[None]:
+    def _served(self) -> Iterator[None]:
         webhooks = self.webhooks
         hooks = Hooks(secret_of=webhooks.secret_of, watched_of=webhooks.watched_of, on_push=webhooks.pushed)
         receiver = Receiver(hooks=hooks, metrics=self.metrics, log=self.log)
@@ -134,7 +148,7 @@ class _Process:
             finally:
                 webhooks.stop()
 
-    def lead(self, stopping: Callable[[], bool]) -> None:
+    def _lead(self, stopping: Callable[[], bool]) -> None:
         self.election.start()
         try:
             self.log("standing-by", identity=self.election.identity)
