@@ -48,7 +48,7 @@ class Account:
     def take(self, state: State, reports: Mapping[NodeName, Report]) -> frozenset[ResourceKey] | None:
         """Take over what a turn came to; return what may be told otherwise now, None for everything."""
         before, self.state = self.state, state
-        everything = before is None or _ground(before) != _ground(state)
+        everything = before is None or not _same_ground(before, state)
         if everything:
             self._index(state)
         self._take_plans(before, state)
@@ -182,9 +182,11 @@ class Account:
 
     def _take_reports(self, state: State, reports: Mapping[NodeName, Report]) -> None:
         held = state.rollout.held if state.rollout else frozenset[NodeName]()
-        for node, report in reports.items():
-            error = report.errors[0] if report.errors else ""
-            self.coverages.reports(node, report.digest, error=error, held=node in held)
+        for node in reports.keys() | held:
+            report = reports.get(node)
+            digest = report.digest if report else ""
+            error = report.errors[0] if report and report.errors else ""
+            self.coverages.reports(node, digest, error=error, held=node in held)
 
     def _networks_of(self, router: VirtualNetworkRouter) -> list[ObjectName]:
         return [
@@ -236,16 +238,16 @@ def errors_and_warnings(problems: Iterable[Problem]) -> tuple[int, int]:
     return severities.count(Severity.ERROR), severities.count(Severity.WARNING)
 
 
-def _ground(state: State) -> object:
-    """What every status depends on, cheap to compare."""
+def _same_ground(before: State, state: State) -> bool:
+    """Whether all is the same that every status depends on; cheap, for it compares identities."""
     return (
-        id(state.good),
-        state.seen,
-        state.problems,
-        id(state.objections),
-        id(state.reach),
-        state.rollout.revision if state.rollout else None,
-        state.halted,
+        before.good is state.good
+        and before.seen == state.seen
+        and before.problems == state.problems
+        and before.objections is state.objections
+        and before.reach is state.reach
+        and before.halted == state.halted
+        and (before.rollout is None) == (state.rollout is None)
     )
 
 

@@ -162,7 +162,7 @@ class ClusterObserver:
 
     def _new_offer(self, state: State) -> Offer | None:
         """What the cluster declares by other hands than ours, where that is something else than before."""
-        mirrored = self._mirrored()
+        mirrored = self._excluded_now(state)
         concerned = self.touched | (mirrored ^ self._excluded)
         if not concerned and state.offer is not None:
             return None
@@ -182,13 +182,15 @@ class ClusterObserver:
         self._offer = offer
         return offer
 
-    def _mirrored(self) -> frozenset[ResourceKey]:
+    def _excluded_now(self, state: State) -> frozenset[ResourceKey]:
+        """Resources that only show what a commit declares; while none is in force they speak themselves."""
         if self.source is None:
             self.inventory = None
-            return frozenset()
-        if self.inventory is None:
+        elif self.inventory is None:
             self.inventory = self.written_inventory
-        return self.inventory
+        if state.good is None or not state.good.revision:
+            return frozenset()
+        return self.mirrored
 
 
 def _without_source(state: State, observation: Observation) -> Observation:

@@ -82,14 +82,17 @@ class ClusterTeller:
     def _concerned(self, state: State, changed: Keys | None) -> Keys | None:
         """The resources to look at; None for all of them."""
         declared = self._declare(state)
-        if changed is None or declared is not self._declared:
-            self._declared = declared
+        if declared is not self._declared:
+            self.executor.retain(declared.keys())
+            self._declared, changed = declared, None
+        if changed is None:
             return None
         return changed | self.observer.touched | self._late
 
     def _declare(self, state: State) -> Mapping[ResourceKey, Declared]:
         """What Git declares, as resources; the same mapping while the declarations are the same."""
-        declarations = state.good.declarations if state.good and self.observer.source else None
+        good = state.good if self.observer.source else None
+        declarations = good.declarations if good and good.revision else None
         if declarations is self._declarations:
             return self._declared
         self._declarations = declarations
@@ -103,9 +106,8 @@ class ClusterTeller:
         if written != self._written:
             self._written, keys = written, None
         state = self.account.state
-        if source is None or state is None or state.good is None or state.good.declarations is None:
-            declared: Mapping[ResourceKey, Declared] = {}
-        else:
+        declared: Mapping[ResourceKey, Declared] | None = None
+        if source and state and state.good and state.good.revision and state.good.declarations:
             # What the inventory does not list yet is applied once the watch has shown that it does.
             declared = {key: one for key, one in self._declared.items() if key in written}
         if keys is None:
