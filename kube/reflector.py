@@ -14,7 +14,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
@@ -126,7 +126,7 @@ class Reflector:
         self._chance = chance or random.Random()
         self._backoff = Backoff(first=pace.first_pause, longest=pace.longest_pause, random=self._chance)
         self._state = ReflectorState(phase=Phase.SYNCING, since=datetime.now(UTC))
-        self._counts = ReflectorCounts()
+        self._counted = dict.fromkeys(ReflectorCounts.__slots__, 0)  # no key comes later: read by others
         self._version = ""
         """Everything up to it has been told; empty where a list is needed."""
         self._known: dict[Key, str] = {}
@@ -144,7 +144,7 @@ class Reflector:
 
     @property
     def counts(self) -> ReflectorCounts:
-        return self._counts
+        return ReflectorCounts(**self._counted)
 
     def start(self) -> None:
         self._thread.start()
@@ -194,12 +194,12 @@ class Reflector:
         for key in sorted(self._known.keys() - listed):
             self._drop(key)
         self._version, self._doubtful = version, False
-        self._count(lists=1)
+        self._counted["lists"] += 1
         self._sink.synced()
         self.synced.set()
 
     def _request_page(self, token: str, limit: int = 0) -> bytes:
-        self._count(requests=1)
+        self._counted["requests"] += 1
         return self._api.list(
             self.selection.resource,
             namespace=self.selection.namespace,
@@ -222,16 +222,17 @@ class Reflector:
         raise Gone(reason)
 
     def _watch(self) -> None:
-        self._count(requests=1, watches=1)
+        self._counted["requests"] += 1
+        self._counted["watches"] += 1
         opened = time.monotonic()
-        before = self._counts
+        before = self._counted["events"] + self._counted["bookmarks"]
         with self._open() as stream:
             self._enter(Phase.SYNCED)
             for line in stream:
                 self._event(line)
         with self._stream_lock:
             self._stream = None
-        silent = before.events == self._counts.events and before.bookmarks == self._counts.bookmarks
+        silent = before == self._counted["events"] + self._counted["bookmarks"]
         if silent and time.monotonic() - opened < 1 and not self._stopping.is_set():
             raise Unreachable("the watch ended as soon as it began", request=f"WATCH {self.selection}")
         self._backoff.succeeded()
@@ -260,9 +261,9 @@ class Reflector:
         if _is_before(event.object.version, self._version):
             self._restart(f"an event's version {event.object.version} lies before {self._version}")
         if event.type == "BOOKMARK":
-            self._count(bookmarks=1)
+            self._counted["bookmarks"] += 1
         else:
-            self._count(events=1)
+            self._counted["events"] += 1
             if event.type == "DELETED":
                 self._drop(event.object.key)
             else:
@@ -272,7 +273,7 @@ class Reflector:
     def _take(self, item: RawObject) -> bool:
         """Tell a new or changed object; return whether it has a name."""
         if not item.key.name:
-            self._count(nameless=1)
+            self._counted["nameless"] += 1
             return False
         if not item.version or self._known.get(item.key) != item.version:
             self._known[item.key] = ""  # told again should the sink fail
@@ -291,7 +292,7 @@ class Reflector:
             return 0
         with self._stream_lock:
             self._stream = None
-        self._count(failures=1)
+        self._counted["failures"] += 1
         if isinstance(error, Unreachable):
             self._doubtful = True
         if _needs_list(error) or (isinstance(error, Malformed) and self._backoff.failures >= 2):
@@ -306,10 +307,6 @@ class Reflector:
             since = state.since if state.phase is phase else datetime.now(UTC)
             self._state = ReflectorState(phase=phase, since=since, error=error)
             self._tell(self._state)
-
-    def _count(self, **more: int) -> None:
-        counts = self._counts
-        self._counts = replace(counts, **{name: getattr(counts, name) + n for name, n in more.items()})
 
 
 def _needs_list(error: Exception) -> bool:
