@@ -59,7 +59,11 @@ def connect(kubeconfig: Path | None, node: NodeName, nodes_namespace: str) -> Ap
     """
     if kubeconfig is not None:
         return ClusterApi.of(from_kubeconfig(str(kubeconfig)))
-    agent = in_cluster()
+    return as_node(in_cluster(), node, nodes_namespace)
+
+
+def as_node(agent: Connection, node: NodeName, nodes_namespace: str = NODES_NAMESPACE) -> Api:
+    """The API server, as the node, for who has the agent's own identity there."""
     token = NodeToken(api=ClusterApi.of(agent), node=node, namespace=nodes_namespace)
     return ClusterApi.of(exchanged(agent, token))
 

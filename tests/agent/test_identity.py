@@ -177,7 +177,10 @@ def test_a_refusal_is_told_with_where_the_rule_stands(scene: Scene) -> None:
 
 def test_a_token_that_the_server_refuses_is_not_used_again(scene: Scene) -> None:
     agent = Connection(
-        server="https://192.0.2.1", pool=urllib3.PoolManager(), authorization=lambda: "Bearer mounted"
+        server="https://192.0.2.1",
+        pool=urllib3.PoolManager(),
+        authorization=lambda: "Bearer mounted",
+        without_certificate=urllib3.PoolManager,
     )
     connection = exchanged(agent, scene.token)
     first = connection.authorization()
