@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -11,7 +11,7 @@ import msgspec
 from compiler.names import ObjectName
 from controller.cluster.actions import MirrorAction, describe
 from controller.cluster.declared import Declared, Source, resource_of
-from controller.cluster.deletion import Guard, holds
+from controller.cluster.deletion import Hold
 from controller.cluster.execute import Execution, Executor
 from controller.cluster.mirror import mirror, next_inventory
 from controller.cluster.objects import Observed, ResourceKey, Undecodable, decode
@@ -57,7 +57,6 @@ class Mirroring:
     inventory: tuple[ResourceKey, ...] = ()
     revision: str = "c1"
     users: dict[ObjectName, tuple[ObjectName, ...]] = field(default_factory=dict)
-    confirmed: frozenset[ObjectName] = frozenset()
     executor: Executor = field(init=False)
     last: Execution = field(default_factory=Execution)
 
@@ -82,13 +81,14 @@ class Mirroring:
                 found[one] = decode(one, bytes(raw))
         return found
 
-    def guard(self) -> Guard:
-        return Guard(
-            users_of=lambda name: self.users.get(name, ()),
-            in_force=10,
-            max_share=0.3,
-            confirmed=self.confirmed,
-        )
+    def holds(self, observed: Mapping[ResourceKey, Observed | Undecodable]) -> Mapping[ResourceKey, Hold]:
+        """As the loop has it: what no commit declares waits for its pods."""
+        return {
+            one: Hold(users=users)
+            for one, found in observed.items()
+            if one not in self.declared and isinstance(found, Observed) and found.metadata.terminating
+            if (users := self.users.get(ObjectName(namespace=one.namespace, name=one.name)))
+        }
 
     def decide(self, keys: Collection[ResourceKey] | None = None) -> tuple[MirrorAction, ...]:
         observed = self.observed()
@@ -99,7 +99,7 @@ class Mirroring:
             self.inventory,
             revision=self.revision,
             settled=self.executor.settled,
-            holds=holds(self.declared, observed, self.inventory, self.guard()),
+            holds=self.holds(observed),
             keys=keys,
         )
 
