@@ -22,7 +22,7 @@ def test_an_upgrade_waits_for_the_definitions(release: ControlPlane) -> None:
     rename = '[{"op": "add", "path": "/spec/versions/0/additionalPrinterColumns/0/name", "value": "Former"}]'
     release.kubectl("patch", "crd", "virtualnetworks.atoll.dev", "--type=json", "--patch", rename)
     upgrade = ("upgrade", "atoll", str(CHART), "--namespace", NAMESPACE, "--set=controller.replicas=3")
-    with pytest.raises(CommandRefused, match=r"virtualnetworks\.atoll\.dev: .* First run: helm show crds"):
+    with pytest.raises(CommandRefused, match=r"virtualnetworks\.atoll\.dev: .* First run: kubectl apply "):
         release.helm(*upgrade)
     apply_definitions(release)
     release.helm(*upgrade)
