@@ -143,10 +143,12 @@ def _on_cluster(
             addresses=addresses,
             instance=os.environ.get("POD_NAME") or socket.gethostname(),
         )
-        # Shorter than the lease's renewal: a request that hangs must not cost the office.
         api = ClusterApi.of(connect(kubeconfig), Patience(connect=4, read=8, total=60))
+        # Well below the lease's renewal: a request that hangs must not cost the office.
+        lease_api = api.with_patience(Patience(connect=2, read=3, total=5))
         log = StreamLog(stream=sys.stderr, format=LogFormat(log_format))
-        return ExitCode.FINE if run(settings, api, log) else ExitCode.ENVIRONMENT
+        led = run(settings, api, log, lease_api=lease_api)
+        return ExitCode.FINE if led else ExitCode.ENVIRONMENT
     except (ConfigurationError, CannotListen, PublicationError, ValueError) as error:
         raise Failure(str(error)) from None
 

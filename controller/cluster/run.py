@@ -68,14 +68,14 @@ class Settings:
     pace: Pace = field(default_factory=Pace)
 
 
-def run(settings: Settings, api: Api, log: Log) -> bool:
+def run(settings: Settings, api: Api, log: Log, *, lease_api: Api | None = None) -> bool:
     """Work until SIGTERM or SIGINT; return False where another replica took over, so that this one ends.
 
     Raise PublicationError where what the cluster holds cannot be used.
     """
     try:
         with stoppable() as stopping:
-            return Replica(settings=settings, api=api, log=log).work(stopping)
+            return Replica(settings=settings, api=api, log=log, lease_api=lease_api).work(stopping)
     except Stop:
         log("stopped")
     return True
@@ -88,6 +88,8 @@ class Replica:
     settings: Settings
     api: Api
     log: Log
+    lease_api: Api | None = None
+    """For the Lease, where that is to be more impatient: a request that hangs may cost the office."""
     metrics: ControllerMetrics = field(default_factory=lambda: ControllerMetrics(version=version("atoll")))
     inbox: Inbox = field(default_factory=Inbox)
     pulse: Pulse = field(default_factory=lambda: Pulse(bound=STALLED_AFTER))
@@ -99,7 +101,7 @@ class Replica:
     def __post_init__(self) -> None:
         lease = ObjectRef(resource=LEASES, name=LEASE, namespace=self.settings.namespace)
         self.election = Election(
-            self.api,
+            self.lease_api or self.api,
             lease,
             unique_identity(self.settings.instance),
             terms=self.settings.terms,
