@@ -73,13 +73,13 @@ class Nodes:
         """With the identity that its agent gets by the exchange."""
         return as_node(self.connection(f"agent on {node}", self.agent_token(node)), node)
 
-    def mounted(self, folder: Path, node: NodeName) -> Connection:
-        """What the agent's pod on the node has in place of a kubeconfig."""
+    def mounted(self, folder: Path, node: NodeName) -> Callable[[], Connection]:
+        """Connects as the agent's pod on the node does: by a token that its kubelet put into a folder."""
         (folder / "token").write_text(self.agent_token(node))
         (folder / "ca.crt").write_text(self.plane.ca.read_text())
         host, _, port = self.plane.url.removeprefix("https://").rpartition(":")
         environ = {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port}
-        return in_cluster(folder, environ=environ)
+        return lambda: in_cluster(folder, environ=environ)
 
 
 def token_spec(node: str, **changes: object) -> Json:
