@@ -108,7 +108,8 @@ class Replica:
             on_change=self._office_changed,
         )
         self.guarded = GuardedApi(api=self.api, leads=self.election.is_leader, told=self._asked)
-        self.webhooks = Webhooks(api=self.api, namespace=self.settings.namespace, log=self.log)
+        counted = GuardedApi(api=self.api, leads=lambda: True, told=self._asked)
+        self.webhooks = Webhooks(api=counted, namespace=self.settings.namespace, log=self.log)
 
     def work(self, stopping: Callable[[], bool]) -> bool:
         """Work until `stopping` says so, which is asked at every turn; return as `run` does.

@@ -40,6 +40,8 @@ class Webhooks:
     _inbox: Inbox = field(default_factory=Inbox, init=False)
     _sources: dict[ResourceKey, ObservedSource] = field(default_factory=dict, init=False)
     _secrets: dict[ResourceKey, bytes] = field(default_factory=dict, init=False)
+    _told: dict[ResourceKey, str] = field(default_factory=dict, init=False)
+    """Why a Secret could not be read, as it was logged."""
     _stopping: threading.Event = field(default_factory=threading.Event, init=False)
 
     def start(self) -> None:
@@ -99,6 +101,7 @@ class Webhooks:
                 continue
             if data.get(KEY):
                 secrets[key] = data[KEY]
+                self._told.pop(key, None)
             else:
                 reason = f"Secret {hook.secret_ref.name} holds no {KEY}"
                 self.log("webhook-secret-unreadable", source=f"{key.namespace}/{key.name}", error=reason)
