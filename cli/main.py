@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "compile": "cli.compile",
         "controller": "cli.controller",
         "agent": "cli.agent",
+        "status": "cli.status",
         "demo": "cli.demo",
         "schema": "cli.schema",
         "explain-error": "cli.explain_error",
