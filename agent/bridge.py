@@ -30,6 +30,7 @@ from kube.reflector import Phase, Reflector, ReflectorState, Selection
 
 APPLYING_SECONDS: Final = 1.0
 """A plan that is in force sooner is not announced: one patch is enough."""
+END_SECONDS: Final = 3.0
 _AFTER_DEFECT: Final = 10.0
 _AWAKE: Final = 60.0
 """Seconds between two looks where nothing happens."""
@@ -83,12 +84,14 @@ class Bridge:
         self._reflector.start()
 
     def stop(self) -> None:
+        """A request that is on its way is waited for some seconds, no longer."""
         self._stopping.set()
-        self._reflector.stop()
+        self._reflector.stop(timeout=END_SECONDS)
         self._rouse()
-        self._thread.join()
-        self._watch.close()
-        os.close(self._wake)
+        self._thread.join(timeout=END_SECONDS)
+        if not self._thread.is_alive():  # else it waits for the API server, and ends with the process
+            self._watch.close()
+            os.close(self._wake)
 
     @property
     def problem(self) -> str:

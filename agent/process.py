@@ -7,7 +7,7 @@ import select
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from datetime import datetime
 from importlib.metadata import version
 from typing import Final
@@ -19,7 +19,7 @@ from agent.bridge import Bridge
 from agent.datapath import Datapath
 from agent.engine import ApplyFailed, Engine
 from agent.follow import Follower
-from agent.metrics import AgentMetrics, Repaired
+from agent.metrics import AgentMetrics, NetworkUse, Repaired
 from agent.plan_file import read_publication
 from agent.plan_watch import PlanWatch
 from agent.policy import Policy
@@ -121,16 +121,12 @@ class Process:
     @contextmanager
     def _serving(self) -> Iterator[None]:
         address = self._settings.metrics
-        with (
-            serving(
-                address,
-                registry=self._metrics.registry,
-                alive={"loop": self._pulse.check},
-                ready={"plan": self._unready},
-            )
-            if address
-            else nullcontext()
-        ):
+        if address is None:
+            yield
+            return
+        alive, ready = {"loop": self._pulse.check}, {"plan": self._unready}
+        with serving(address, registry=self._metrics.registry, alive=alive, ready=ready) as port:
+            _log.info("metrics and health on %s:%d", address.host, port)
             yield
 
     @contextmanager
@@ -217,8 +213,9 @@ class Process:
         self._metrics.repaired(_kind(done))
 
     def _write_status(self) -> None:
-        status = self._told = self._status()
-        self._measure(status)
+        usage = usage_of(self._engine)
+        status = self._told = self._status(usage)
+        self._measure(status, usage)
         if status == self._written:
             return
         try:
@@ -227,15 +224,15 @@ class Process:
         except OSError as error:
             _log.warning("status not written: %s", error)
 
-    def _measure(self, status: AgentStatus) -> None:
+    def _measure(self, status: AgentStatus, usage: tuple[NetworkUse, ...]) -> None:
         self._metrics.set_plan(status.revision, networks=status.networks)
         self._metrics.set_attachments(status.attachments)
-        self._metrics.set_addresses(usage_of(self._engine))
+        self._metrics.set_addresses(usage)
         self._metrics.set_ready(status.ready)
         self._metrics.set_api_connected(self._bridge is not None and self._bridge.connected)
         self._metrics.set_nft_transactions(status.transactions)
 
-    def _status(self) -> AgentStatus:
+    def _status(self, usage: tuple[NetworkUse, ...]) -> AgentStatus:
         publication, applied = self._engine.publication, self._follower.applied
         problems = (self._follower.problem, self._repair_problem)
         errors = tuple(problem for problem in problems if problem is not None)
@@ -254,7 +251,7 @@ class Process:
             warnings=self._warnings,
             networks=len(publication.plan.networks) if publication else 0,
             attachments=len(self._engine.store.leases),
-            addresses=tuple(AddressUse(network=u.network, used=u.used) for u in usage_of(self._engine)),
+            addresses=tuple(AddressUse(network=use.network, used=use.used) for use in usage),
             leaving=tuple(vrf_name(number) for number in self._engine.leaving),
             transactions=self._policy.transactions,
             version=VERSION,

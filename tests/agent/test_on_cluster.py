@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import os
+import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +21,7 @@ from agent.fake_nft import FakeNft
 from agent.process import Process
 from agent.settings import Settings
 from agent.twin import NoEvents, twin_datapath
+from serving.server import Address
 from tests.agent.cluster import NODE, REF, SECONDS, Cluster, body_of, condition_of, ready
 from tests.compiler.sample_plans import GREEN, RED, node_plan
 
@@ -46,13 +51,14 @@ class Agent:
         self.nft = FakeNft()
         self._thread: threading.Thread | None = None
 
-    def start(self, *, twin: bool = False) -> None:
+    def start(self, *, twin: bool = False, metrics: Address | None = None) -> None:
         settings = Settings(
             node=NODE,
             socket=self.folder / "agent.sock",
             state=self.folder,
             api=self.cluster.agent,
             twin=twin,
+            metrics=metrics,
             grace=0.0,
         )
         simulated = Datapath(kernel=self.kernel, nft=self.nft, monitor=NoEvents, warnings=())
@@ -73,6 +79,14 @@ class Agent:
     @property
     def vrfs(self) -> set[str]:
         return {name for name in self.kernel.links if name.startswith("vn")}
+
+
+def _get(address: Address, path: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=SECONDS)
+    with closing(connection):
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
 
 
 @pytest.fixture
@@ -249,3 +263,32 @@ def test_the_twin_says_that_it_is_one(agent: Agent, cluster: Cluster) -> None:
     assert condition_of(status)["reason"] == "Twin"
     assert status["agentVersion"].endswith("+twin")
     assert "nothing is enforced" in status["warnings"][0]
+
+
+def test_probes_and_metrics_tell_what_the_status_tells(agent: Agent, cluster: Cluster) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = Address(host="127.0.0.1", port=free.getsockname()[1])
+    cluster.publish(ALL, revision="abc1234")
+    cluster.agent.outage = True
+    agent.start(metrics=address)
+    while not _answers(address):
+        time.sleep(0.05)
+    assert _get(address, "/healthz") == (200, "[+]loop ok\nhealthz check passed\n")
+    assert _get(address, "/readyz") == (503, "[-]plan failed: NoPlan\nreadyz check failed\n")
+    cluster.agent.outage = False
+    cluster.until_ready("abc1234")
+    assert _get(address, "/readyz")[0] == 200
+    metrics = _get(address, "/metrics")[1].splitlines()
+    assert 'atoll_agent_plan_info{revision="abc1234"} 1.0' in metrics
+    assert "atoll_agent_ready 1.0" in metrics
+    assert "atoll_agent_networks 3.0" in metrics
+    assert "atoll_agent_api_connected 1.0" in metrics
+    assert 'atoll_agent_addresses{network="team-a/red",state="free"} 15.0' in metrics
+    assert 'atoll_agent_applies_total{outcome="changed"} 1.0' in metrics
+
+
+def _answers(address: Address) -> bool:
+    try:
+        return bool(_get(address, "/healthz"))
+    except ConnectionRefusedError:
+        return False
