@@ -55,6 +55,8 @@ find_python() {
 system_packages() {
 	has git || want "the network repository" git
 	has openssl || want "certificates of the tests' API server" openssl
+	has gpg && has gpgconf || want "signed commits" gnupg
+	has ssh-keygen || want "signed commits, repositories over ssh" openssh-client
 	has nft && has ip && has modprobe && ldconfig -p | grep -q 'libnftables\.so\.1' ||
 		want "the datapath" nftables libnftables1 iproute2 kmod
 }
