@@ -98,7 +98,12 @@ class Bridge:
         """What keeps this node from the newest plan, or the API server from the newest status."""
         state = self._reflector.state
         watching = state.error if state.phase is Phase.BROKEN else ""
-        return watching or self._absent or self._plan.api_problem or self._patch.problem
+        return watching or self._absent or self._plan.problem or self._plan.api_problem or self._patch.problem
+
+    @property
+    def plan_problem(self) -> str:
+        """Why the newest plan that the API server has cannot be handed to the engine."""
+        return self._plan.problem
 
     @property
     def connected(self) -> bool:

@@ -130,10 +130,8 @@ def plan_bytes(network: NodeNetwork, rest: Iterable[str]) -> bytes:
     if not unpacking.eof or unpacking.unused_data:
         raise PlanDamaged(f"{network}: its plan is cut, or something follows it")
     if codec.digest_of(plan) != network.stamp.digest:
-        raise PlanDamaged(
-            f"{network}: its plan is not the one of digest {network.stamp.digest[:80]!r};"
-            " perhaps its parts are of another plan"
-        )
+        hint = "; its parts may be of another plan" if network.parts else ""
+        raise PlanDamaged(f"{network}: its plan is not the one of digest {network.stamp.digest[:19]!r}{hint}")
     return plan.strip()
 
 

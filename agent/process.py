@@ -153,6 +153,8 @@ class Process:
         status = self._told
         if status is None:
             return "nothing is known yet"
+        if self._bridge is not None and self._bridge.plan_problem:
+            return self._bridge.plan_problem
         return None if status.ready else "; ".join((status.reason, *status.errors))
 
     def _look(self) -> None:
@@ -228,7 +230,7 @@ class Process:
         self._metrics.set_plan(status.revision, networks=status.networks)
         self._metrics.set_attachments(status.attachments)
         self._metrics.set_addresses(usage)
-        self._metrics.set_ready(status.ready)
+        self._metrics.set_ready(self._unready() is None)
         self._metrics.set_api_connected(self._bridge is not None and self._bridge.connected)
         self._metrics.set_nft_transactions(status.transactions)
 

@@ -81,6 +81,11 @@ class Agent:
         return {name for name in self.kernel.links if name.startswith("vn")}
 
 
+def _free_address() -> Address:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return Address(host="127.0.0.1", port=free.getsockname()[1])
+
+
 def _get(address: Address, path: str) -> tuple[int, str]:
     connection = http.client.HTTPConnection(address.host, address.port, timeout=SECONDS)
     with closing(connection):
@@ -210,7 +215,8 @@ def test_an_object_that_was_deleted_takes_nothing_away(agent: Agent, cluster: Cl
 
 def test_parts_that_do_not_fit_are_told_and_the_former_plan_stays(agent: Agent, cluster: Cluster) -> None:
     cluster.publish(ALL, revision="abc1234")
-    agent.start()
+    address = _free_address()
+    agent.start(metrics=address)
     cluster.until_ready("abc1234")
     body, parts = body_of(LESS, revision="def5678", generation=2, parts=1)
     network = cluster.put(body)
@@ -222,6 +228,11 @@ def test_parts_that_do_not_fit_are_told_and_the_former_plan_stays(agent: Agent, 
     )
     assert status["observedGeneration"] == network.generation
     assert status["applied"]["revision"] == "abc1234"
+    assert _get(address, "/readyz") == (
+        503,
+        "[-]plan failed: NodeNetwork node-a: its NodeNetworkPart node-a.0 does not exist\n"
+        "readyz check failed\n",
+    )
     cluster.put_part(parts[0])
     cluster.until_ready("def5678")
 
@@ -266,8 +277,7 @@ def test_the_twin_says_that_it_is_one(agent: Agent, cluster: Cluster) -> None:
 
 
 def test_probes_and_metrics_tell_what_the_status_tells(agent: Agent, cluster: Cluster) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = Address(host="127.0.0.1", port=free.getsockname()[1])
+    address = _free_address()
     cluster.publish(ALL, revision="abc1234")
     cluster.agent.outage = True
     agent.start(metrics=address)
