@@ -1,6 +1,6 @@
 """A Git host for tests and the demo: git http-backend behind HTTPS on loopback, self-made certificate.
 
-It serves bare repositories read-only, asks for a user's password if it has one, and can be away.
+It serves bare repositories read-only, asks for a user's password if it has one, and can be away or hang.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import os
 import socketserver
 import ssl
 import subprocess
+import sys
 import threading
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +34,10 @@ class GitHost:
         self._certificate = authority.certificate
         self._server: _Server | None = None
         self._port = 0
+        self._asked = threading.Condition()
+        self._requests = 0
+        self._answering = threading.Event()
+        self._answering.set()
 
     def __enter__(self) -> Self:
         self.start()
@@ -61,8 +67,7 @@ class GitHost:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self._pair.certificate, self._pair.key)
         self._server = _Server(("127.0.0.1", self._port), _Handler)
-        self._server.folder = self._folder
-        self._server.authorization = _basic(self._password) if self._password else ""
+        self._server.host = self
         self._server.socket = context.wrap_socket(
             self._server.socket, server_side=True, do_handshake_on_connect=False
         )
@@ -74,17 +79,69 @@ class GitHost:
 
     def stop(self) -> None:
         """Be away: connections are refused."""
+        self.answer()
         if self._server:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
 
+    def require(self, password: str) -> None:
+        """From now on; without one everybody is let in."""
+        self._password = password
+
+    def hang(self) -> None:
+        """Take requests from now on, and answer none of them."""
+        self._answering.clear()
+
+    def answer(self) -> None:
+        """Answer all that wait, and whatever comes."""
+        self._answering.set()
+
+    @property
+    def requests(self) -> int:
+        """Made so far, whatever became of them."""
+        return self._requests
+
+    def await_request(self, *, after: int, within: float) -> bool:
+        """Whether more than `after` requests have been made, in `within` seconds at the latest."""
+        with self._asked:
+            return self._asked.wait_for(lambda: self._requests > after, within)
+
+    def lets_in(self, authorization: str | None) -> bool:
+        return not self._password or authorization == _basic(self._password)
+
+    def take_request(self) -> None:
+        """Returns when it may be answered."""
+        with self._asked:
+            self._requests += 1
+            self._asked.notify_all()
+        self._answering.wait()
+
+    def run(self, environment: Mapping[str, str], body: bytes) -> bytes:
+        """What git http-backend says to a request."""
+        own = {
+            "PATH": os.environ["PATH"],
+            "GIT_PROJECT_ROOT": str(self._folder),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": "/dev/null",
+        }
+        command = ["git", "http-backend"]
+        return subprocess.run(
+            command, input=body, env={**own, **environment}, capture_output=True, check=False
+        ).stdout
+
 
 class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
-    folder: Path
-    authorization: str
+    block_on_close = False  # a client that is hung up on would be waited for
+    host: GitHost
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away, or does not trust the certificate, is no error of ours."""
+        if not isinstance(sys.exception(), OSError):
+            raise
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -106,14 +163,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._serve(self.rfile.read(length))
 
     def _serve(self, body: bytes) -> None:
-        wanted = self.server.authorization
-        if wanted and self.headers.get("Authorization") != wanted:
+        host = self.server.host
+        host.take_request()
+        if not host.lets_in(self.headers.get("Authorization")):
             self._answer(401, [("WWW-Authenticate", 'Basic realm="git"')], b"")
             return
-        done = subprocess.run(
-            ["git", "http-backend"], input=body, env=self._environment(), capture_output=True, check=False
-        )
-        head, _, content = done.stdout.partition(b"\r\n\r\n")
+        head, _, content = host.run(self._environment(), body).partition(b"\r\n\r\n")
         fields = [line.split(": ", 1) for line in head.decode().splitlines() if ": " in line]
         status = next((int(value[:3]) for name, value in fields if name == "Status"), 200)
         self._answer(status, [(name, value) for name, value in fields if name != "Status"], content)
@@ -121,11 +176,6 @@ class _Handler(BaseHTTPRequestHandler):
     def _environment(self) -> dict[str, str]:
         path, _, query = self.path.partition("?")
         return {
-            "PATH": os.environ["PATH"],
-            "GIT_PROJECT_ROOT": str(self.server.folder),
-            "GIT_HTTP_EXPORT_ALL": "1",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": "/dev/null",
             "PATH_INFO": path,
             "QUERY_STRING": query,
             "REQUEST_METHOD": self.command,
