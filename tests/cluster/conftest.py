@@ -17,6 +17,7 @@ from kube.api import Json
 from kube.client import ClusterApi
 from kube.connection import connect
 from tests.cluster.scene import Cluster
+from tests.cluster.stage import Stage, staged
 from tests.cluster.wire import Wire
 
 
@@ -75,3 +76,10 @@ def wire(cluster: Cluster, tmp_path: Path) -> Iterator[Wire]:
     """Another way to the same API server, with faults of the network at will."""
     with Wire(cluster.plane, tmp_path) as wire:
         yield wire
+
+
+@pytest.fixture
+def stage(cluster: Cluster, tmp_path: Path) -> Iterator[Stage]:
+    """The cluster with a Git host, and with whatever controllers and agents the test starts."""
+    with staged(cluster, tmp_path) as stage:
+        yield stage
