@@ -44,7 +44,7 @@ class _Scope:
 
 def report(facts: Facts, name: str = "") -> Report:
     """All there is; with a name, what concerns that network or node. Raises NoSuchName."""
-    found = findings(facts)
+    found = findings(facts, of_each=bool(name))
     scope = _scope(facts, name)
     if name:
         subjects = scope.subjects(facts)

@@ -32,7 +32,7 @@ DECLARED: Mapping[str, str] = {
     Reason.IN_USE: "delete the pods that use it; it goes with the last one",
     Reason.DELETION_UNCONFIRMED: "if it is meant, name the networks in spec.confirmDeletionOf of the "
     "ClusterConfig",
-    Reason.COMMIT_REFUSED: "see the NetworkSource",
+    Reason.COMMIT_REFUSED: "mend it in Git, and push",
     Reason.CONFLICT_WITH_GIT: "let one of the two declare the field; who owns which: "
     "kubectl -n {namespace} get {kind} {name} -o yaml --show-managed-fields",
     Reason.NOT_WRITTEN: "it is tried again by itself; mend what the API server objects to",

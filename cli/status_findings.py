@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
+import msgspec
+
 from cli import status_advice as advice
 from cli.status_board import LEASE, Facts
 from cli.status_facts import AnyItem, ConfigItem, NetworkItem, NodeItem, RouterItem, SourceItem, moment
@@ -46,13 +48,16 @@ _CONSEQUENCES: Mapping[str, str] = {
 """Of what stands elsewhere: told in sum, in one sentence for all objects."""
 
 
-def findings(facts: Facts) -> tuple[Finding, ...]:
-    """Errors first, each once, with everything that it holds for."""
+def findings(facts: Facts, *, of_each: bool = False) -> tuple[Finding, ...]:
+    """Errors first, each once, with everything that it holds for.
+
+    `of_each`: also what a refused commit means to each object that it wanted to change.
+    """
     found = [
         *_office(facts),
         *_sources(facts),
         *_nodes(facts),
-        *_objects(facts),
+        *_objects(facts, of_each=of_each),
         *_pods(facts),
     ]
     return tuple(sorted(_grouped(found), key=lambda one: list(Level).index(one.level)))
@@ -117,22 +122,41 @@ def _are_known(facts: Facts) -> bool:
 
 
 def _source_ready(source: SourceItem) -> Iterator[Finding]:
-    ready = source.says(ConditionType.READY)
-    if ready is None or source.status is None or ready.status == "True":
+    ready, status = source.says(ConditionType.READY), source.status
+    if ready is None or status is None:
         return
-    yield _told(source, ready, advice.SOURCE, message=_in_short(ready, source.status))
+    refused = is_refused(source)
+    if refused:
+        # Told whatever else there is: a Git host that is away hides no commit that was refused before.
+        yield _refusal(source, ready, status)
+    if ready.status != "True" and not (refused and ready.reason == Reason.COMMIT_REFUSED):
+        # Warnings are listed by themselves.
+        message = ready.message.partition("; warning: ")[0]
+        if ready.reason == Reason.NODES_FAILED and status.nodes:
+            of = f"{status.nodes.ready} of {status.nodes.total} nodes"
+            message = f"{commit(status.last_applied_revision)} is in force on {of}"
+        yield _told(source, ready, advice.SOURCE, message=message)
 
 
-def _in_short(ready: Condition, status: SourceStatus) -> str:
-    """Without what is told elsewhere: problems in a list of their own, nodes in their own findings."""
+def is_refused(source: SourceItem) -> bool:
+    """Whether the commit seen last has errors, so that another is in force."""
+    ready, status = source.says(ConditionType.READY), source.status
+    if ready is None or status is None or ready.reason in (Reason.ROLLOUT_HALTED, Reason.VERIFICATION_FAILED):
+        return False
+    if status.rollout and status.rollout.stage == HALTED:
+        return False
+    errors = any(problem.severity == Severity.ERROR for problem in status.problems)
+    return errors or ready.reason == Reason.COMMIT_REFUSED
+
+
+def _refusal(source: SourceItem, ready: Condition, status: SourceStatus) -> Finding:
+    """In short: the problems are listed by themselves."""
     applied = status.last_applied_revision
-    if ready.reason == Reason.COMMIT_REFUSED:
-        problems = counted(status.problem_count or len(status.problems), "problem")
-        stays = f"{commit(applied)} stays in force" if applied else "nothing is in force"
-        return f"{commit(status.last_attempted_revision)} is refused, with {problems}; {stays}"
-    if ready.reason == Reason.NODES_FAILED and status.nodes:
-        return f"{commit(applied)} is in force on {status.nodes.ready} of {status.nodes.total} nodes"
-    return ready.message
+    stays = f"{commit(applied)} stays in force" if applied else "nothing is in force"
+    problems = counted(status.problem_count or len(status.problems), "problem")
+    message = f"{commit(status.last_attempted_revision)} is refused, with {problems}; {stays}"
+    refused = msgspec.structs.replace(ready, reason=str(Reason.COMMIT_REFUSED))
+    return _told(source, refused, advice.SOURCE, message=message)
 
 
 def _source_in_sync(source: SourceItem, facts: Facts) -> Iterator[Finding]:
@@ -157,7 +181,7 @@ def _source_problems(source: SourceItem) -> Iterator[Finding]:
         level=Level.WARNING,
         subjects=(source.subject,),
         reason="Warnings",
-        message=f"{commit(status.last_attempted_revision)} has {count}, listed under Problems",
+        message=f"{count}, listed under Problems",
         next="mend them in Git when there is time; they change nothing",
     )
 
@@ -218,8 +242,8 @@ def _stays(node: NodeItem) -> str:
 # --- networks, routers, the configuration ---
 
 
-def _objects(facts: Facts) -> Iterator[Finding]:
-    refused = any(_is_refused(source) for source in facts.sources)
+def _objects(facts: Facts, *, of_each: bool) -> Iterator[Finding]:
+    refused = not of_each and any(is_refused(source) for source in facts.sources)
     for item in _declared(facts):
         yield from _damage(item)
         yield from _unseen(item, facts.now)
@@ -238,11 +262,6 @@ def _declared(facts: Facts) -> Iterator[ConfigItem | NetworkItem | RouterItem]:
     yield from facts.configs
     yield from facts.networks
     yield from facts.routers
-
-
-def _is_refused(source: SourceItem) -> bool:
-    ready = source.says(ConditionType.READY)
-    return ready is not None and ready.reason == Reason.COMMIT_REFUSED
 
 
 def _exhausted(network: NetworkItem) -> Iterator[Finding]:

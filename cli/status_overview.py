@@ -10,7 +10,7 @@ from rich.text import Text
 
 from cli.problem_text import counted
 from cli.status_facts import moment
-from cli.status_report import NetworkEntry, NodeEntry, Report, RouterEntry, SourceEntry, State
+from cli.status_report import NetworkEntry, NodeEntry, Report, RouterEntry, SourceEntry
 from cli.status_text import (
     ago,
     event_lines,
@@ -24,12 +24,16 @@ from cli.status_text import (
     unread_line,
     verdict,
 )
+from compiler.problem import Severity
+from controller.cluster.recovery import HALTED
 from controller.cluster.resource_status import MAX_COUNT, NodeCount, SubnetUse
 
 SHOWN = 20
 """So many networks, routers and nodes are listed without --all, those that are not well first."""
 _PROBLEMS = 5
 _EVENTS = 8
+_NOTE = 120
+"""Characters of an event; kubectl describe and the story of one object have all of it."""
 _E = TypeVar("_E", NetworkEntry, RouterEntry, NodeEntry)
 
 
@@ -54,7 +58,7 @@ def overview(report: Report, *, everything: bool = False) -> Iterator[Text]:
     if report.events:
         yield Text()
         yield heading("Events, newest last")
-        yield from event_lines(report.events[-_EVENTS:], now)
+        yield from event_lines(report.events[-_EVENTS:], now, longest=_NOTE)
 
 
 def _controller(report: Report, now: datetime) -> Iterator[Text]:
@@ -77,10 +81,8 @@ def source_lines(source: SourceEntry, now: datetime) -> Iterator[Text]:
     if not source.counts:
         yield fact("counts", "no, another NetworkSource is older")
         return
-    nodes = f" on {source.nodes.ready} of {counted(source.nodes.total, 'node')}" if source.nodes else ""
-    yield fact("in force", f"{short(source.applied)}{nodes}" if source.applied else "none")
-    judged = _judged(source)
-    yield fact("seen", f"{short(source.seen)}{judged}")
+    yield fact("in force", f"{short(source.applied)}{_reach(source)}")
+    yield fact("seen", f"{short(source.seen)}{_judged(source)}")
     yield fact("signatures", source.verified or "not demanded")
     if source.rollout:
         rollout = source.rollout
@@ -96,17 +98,28 @@ def source_lines(source: SourceEntry, now: datetime) -> Iterator[Text]:
     yield from _problems(source)
 
 
+def _reach(source: SourceEntry) -> str:
+    if not source.nodes or not source.applied or (source.rollout and source.rollout.stage != HALTED):
+        return ""  # while a rollout is on, nodes are counted there
+    return f" on {source.nodes.ready} of {counted(source.nodes.total, 'node')}"
+
+
 def _judged(source: SourceEntry) -> str:
+    """What became of the commit seen last."""
     if source.seen == source.applied:
         return ", the one in force" if source.applied else ""
-    return f", {source.state.reason}" if source.state.reason else ""
+    if source.rollout:
+        return ", taken back" if source.rollout.stage == HALTED else ", being rolled out"
+    if any(problem.severity == Severity.ERROR for problem in source.problems):
+        return ", refused"
+    return ""
 
 
 def _problems(source: SourceEntry) -> Iterator[Text]:
     if not source.problems:
         return
     yield Text()
-    yield heading(f"Problems of commit {short(source.attempted)}", source.problem_count)
+    yield heading("Problems", source.problem_count)
     for problem in source.problems[:_PROBLEMS]:
         yield from problem_lines(problem)
     yield from _more(source.problem_count - _PROBLEMS, "listed by kubectl describe networksource, up to 20")
@@ -162,7 +175,7 @@ def _nodes(nodes: Sequence[NodeEntry], limit: int | None, now: datetime) -> Iter
         (
             (
                 one.name,
-                state_word(one.state),
+                node_word(one),
                 short(one.applied.revision if one.applied else ""),
                 f"{ago(one.applied.at, now) if one.applied else ''}",
                 str(one.networks),
@@ -193,18 +206,26 @@ def on_nodes(nodes: NodeCount | None) -> str:
     return f"{nodes.ready} of {nodes.needed}" if nodes else ""
 
 
+def node_word(node: NodeEntry) -> Text:
+    """As state_word; a state that speaks of an older plan is none."""
+    if node.state.ready == "True" and not node.up_to_date:
+        return Text("behind", style="cyan")
+    return state_word(node.state)
+
+
 def _first(entries: Sequence[_E], limit: int | None) -> list[_E]:
     """As many as are shown, those that are not ready first."""
-    ordered = sorted(entries, key=lambda one: _is_well(one.state))
+    ordered = sorted(entries, key=_is_well)
     return ordered[:limit] if limit is not None and len(ordered) > limit else list(entries)
 
 
-def _is_well(state: State) -> bool:
-    return state.ready == "True"
+def _is_well(entry: NetworkEntry | RouterEntry | NodeEntry) -> bool:
+    current = not isinstance(entry, NodeEntry) or entry.up_to_date
+    return entry.state.ready == "True" and current
 
 
 def _rest(entries: Sequence[_E], shown: Sequence[_E]) -> str:
-    ready = sum(_is_well(one.state) for one in entries) - sum(_is_well(one.state) for one in shown)
+    ready = sum(map(_is_well, entries)) - sum(map(_is_well, shown))
     return f"{ready} of them ready; --all lists them"
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from rich.text import Text
 
 from cli.status_facts import moment
-from cli.status_overview import on_nodes
+from cli.status_overview import node_word, on_nodes
 from cli.status_report import NetworkEntry, NodeEntry, Report, RouterEntry, State
 from cli.status_text import (
     ago,
@@ -99,7 +99,7 @@ def _nodes_of(network: NetworkEntry, report: Report, now: datetime) -> Iterator[
         blocks = ", ".join(here.blocks)
         applied = node.applied
         commit = short(applied.revision) if applied else "none"
-        rows.append((node.name, state_word(node.state), commit, here.presence, f"{here.used:,}", blocks))
+        rows.append((node.name, node_word(node), commit, here.presence, f"{here.used:,}", blocks))
     yield from table(("NODE", "STATE", "COMMIT", "PRESENCE", "USED", "BLOCKS"), rows)
 
 

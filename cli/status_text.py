@@ -51,7 +51,8 @@ def finding_lines(finding: Finding, now: datetime) -> Iterator[Text]:
     line.append(f": {some([subjects[0], *rest], len(subjects))}: ", style="default")
     line.append(safe(finding.reason), style="bold")
     age = ago(finding.since, now)
-    line.append(f", for {age}" if age else "", style="default")
+    duration = f", for {age}" if finding.level is Level.WAITING else f", not well for {age}"
+    line.append(duration if age else "", style="default")
     yield line
     yield _beside("|", finding.message)
     if finding.next:
@@ -102,13 +103,14 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Iterat
         yield _row(row, widths)
 
 
-def event_lines(events: Iterable[EventEntry], now: datetime) -> Iterator[Text]:
+def event_lines(events: Iterable[EventEntry], now: datetime, *, longest: int | None = None) -> Iterator[Text]:
+    """Notes of at most `longest` characters."""
     rows = [
         (
             f"{ago(event.at, now) or '?'} ago",
             Text(safe(event.reason), style=_COLOURS[Level.WARNING] if event.type == "Warning" else ""),
             event.regarding,
-            event.note,
+            _cut(event.note, longest),
         )
         for event in events
     ]
@@ -132,12 +134,16 @@ def ago(text: str, now: datetime) -> str:
     if at is None:
         return ""
     past = max(now - at, timedelta())
-    if past < timedelta(seconds=100):
+    if past < timedelta(seconds=120):
         return f"{past.seconds} s"
     minutes = int(past.total_seconds() // 60)
-    if minutes < 100:
+    if minutes < 120:
         return f"{minutes} min"
     return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} d"
+
+
+def _cut(text: str, longest: int | None) -> str:
+    return text if longest is None or len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _beside(sign: str, text: str, margin: int = 2) -> Text:
