@@ -18,12 +18,13 @@ from compiler.model import Declarations
 from compiler.parse import FileCache, parse
 from compiler.problem import Problem, Severity, in_reading_order
 from controller.actions import Action, PublishPlan, PublishStatus, WithdrawPlan
-from controller.advance import Wanted, actions_to, after, digests_of
+from controller.advance import Wanted, actions_to, after
 from controller.commit import Commit
 from controller.composition import PREFIX, Composition, Offer, compose
 from controller.confirmation import confirmed_by, frees
 from controller.inventory_file import InventoryReading
 from controller.log import Value
+from controller.plan_text import digests_of
 from controller.reach import Reach, reach_of
 from controller.reporting import status_of
 from controller.snapshot import Revision, Snapshot

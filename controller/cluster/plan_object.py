@@ -13,9 +13,9 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from compiler import codec
 from compiler.plan import NetworkPlan, NodePlan
 from controller.actions import PublishPlan
+from controller.plan_text import encode_plan
 from kube.api import Json
 from kube.kinds import NODE_NETWORK_PARTS, NODE_NETWORKS
 
@@ -44,7 +44,7 @@ class PlanTooLarge(Exception):
 def objects_of(action: PublishPlan, *, epoch: int, chunk: int = CHUNK) -> PlanObjects:
     """Return a plan as objects; `epoch` is that of the leader that writes. Raise PlanTooLarge."""
     plan = action.plan
-    text = base64.b64encode(gzip.compress(codec.encode_plan(plan).strip(), compresslevel=6, mtime=0)).decode()
+    text = base64.b64encode(gzip.compress(encode_plan(plan).strip(), compresslevel=6, mtime=0)).decode()
     pieces = [text[at : at + chunk] for at in range(0, len(text), chunk)]
     if len(pieces) > MAX_PARTS + 1:
         raise PlanTooLarge(f"the plan of node {plan.name} has {len(text)} bytes, compressed, too many")
