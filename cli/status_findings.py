@@ -79,9 +79,7 @@ def _office(facts: Facts) -> Iterator[Finding]:
     if renewed and facts.now - renewed <= patience:
         return
     if lease.holder_identity:
-        message = (
-            f"{lease.holder_identity} leads, and has not renewed it in time: no controller seems to work"
-        )
+        message = f"{lease.holder_identity} has not renewed it in time, so no controller seems to work"
     else:
         message = "the last leader left, and no other controller has taken over"
     yield _unled(facts, subject, "NoLeader", f"{message}; nodes keep what they have", lease.renew_time or "")
