@@ -16,10 +16,10 @@ from compiler.compilation import Compilation
 from compiler.model import Declarations
 from compiler.parse import FileCache, Parsed, parse
 from compiler.problem import Problem, Severity, in_reading_order
-from controller.snapshot import Snapshot
+from controller.snapshot import CLUSTER_PREFIX, Snapshot
 
-PREFIX = "cluster:"
-"""Of pseudo files; no path in a repository begins so (`controller.snapshot`)."""
+PREFIX = CLUSTER_PREFIX
+"""Of pseudo files; no path in a repository begins so."""
 
 MAX_TRIALS = 64
 """Compilations to find out which objects cannot be in force together; then the rest waits."""
@@ -88,7 +88,7 @@ def compose(
     search = _Search(snapshot=snapshot, compiler=compiler, cache=own.cache, is_new=is_new)
     if not offer.files and not in_force:
         return search.composition(search.judged({}, own.declarations, own.problems))
-    ours = {pseudo_path(kind, name.namespace, name.name) for kind, name in own.named}
+    ours = {pseudo_path(kind, name.namespace, name.name) for kind, name in own.named if kind in _PLURALS}
     settled = {path: content for path, content in in_force.items() if not _is_ours(path, ours, own)}
     wanted = {path: content for path, content in offer.files.items() if not _is_ours(path, ours, own)}
     for path in offer.leaving:
@@ -126,13 +126,16 @@ class _Search:
     def run(self, wanted: Files, settled: Files) -> Composition:
         trial = self._without_culprits(dict(wanted), settled, spared=settled)
         if trial.errors:
-            # Nobody in particular is to blame: go on from what is in force, and add what can be added.
+            # Nobody in particular is to blame: go on from what is in force, take away what may go, and add
+            # what can be added.
+            wanted, because = trial.foreign, trial.errors
             trial = self.trial(settled)
             if trial.errors and not self.is_new:
                 trial = self._without_culprits(dict(settled), {}, spared={})
             if not trial.errors:
-                changes = sorted(path for path in wanted if wanted[path] != settled.get(path))
-                trial = self._grown(trial, changes, wanted)
+                trial = self._shrunk(trial, wanted)
+                changes = sorted(path for path in wanted if wanted[path] != trial.foreign.get(path))
+                trial = self._grown(trial, changes, wanted, because)
         return self.composition(trial)
 
     def _without_culprits(self, chosen: dict[str, bytes], settled: Files, *, spared: Files) -> _Trial:
@@ -154,9 +157,28 @@ class _Search:
                 else:
                     chosen[path] = before
 
-    def _grown(self, base: _Trial, changes: list[str], wanted: Files) -> _Trial:
-        """Add all changes that can be added, halving where they cannot be added together."""
-        if not changes or self.trials >= MAX_TRIALS:
+    def _shrunk(self, base: _Trial, wanted: Files) -> _Trial:
+        """Take away what is no longer wanted: those of a kind together, for their number matters."""
+        for plural in ("virtualnetworkrouters", "virtualnetworks", "clusterconfigs"):
+            gone = [path for path in base.foreign if path not in wanted and _plural(path) == plural]
+            if not gone:
+                continue
+            chosen = {path: content for path, content in base.foreign.items() if path not in gone}
+            trial = self._without_culprits(chosen, base.foreign, spared=base.foreign)
+            if trial.errors:
+                self.objections.update(dict.fromkeys(gone, trial.errors))
+            else:
+                base = trial
+        return base
+
+    def _grown(
+        self, base: _Trial, changes: list[str], wanted: Files, because: tuple[Problem, ...]
+    ) -> _Trial:
+        """Add all changes that can be added, halving where they cannot be added together: `because`."""
+        if not changes:
+            return base
+        if self.trials >= MAX_TRIALS:
+            self.objections.update(dict.fromkeys(changes, because))
             return base
         trial = self.trial({**base.foreign, **{path: wanted[path] for path in changes}})
         if not trial.errors:
@@ -165,7 +187,8 @@ class _Search:
             self.objections[changes[0]] = trial.errors
             return base
         middle = len(changes) // 2
-        return self._grown(self._grown(base, changes[:middle], wanted), changes[middle:], wanted)
+        base = self._grown(base, changes[:middle], wanted, trial.errors)
+        return self._grown(base, changes[middle:], wanted, trial.errors)
 
     def trial(self, foreign: Files) -> _Trial:
         files = {**self.snapshot.files, **foreign}
@@ -212,7 +235,7 @@ class _Search:
 def _culprits(trial: _Trial, chosen: Files, settled: Files) -> Iterator[tuple[str, tuple[Problem, ...]]]:
     """Paths whose change an error blames: a file with an error in it, or a deletion that is guarded."""
     by_path: dict[str, list[Problem]] = {}
-    gone = [path for path in settled if path not in chosen]
+    gone = [path for path in settled if path not in chosen and _plural(path) == "virtualnetworks"]
     for problem in trial.errors:
         if problem.origin and problem.origin.path in chosen:
             by_path.setdefault(problem.origin.path, []).append(problem)
@@ -221,6 +244,10 @@ def _culprits(trial: _Trial, chosen: Files, settled: Files) -> Iterator[tuple[st
                 by_path.setdefault(path, []).append(problem)
     for path, problems in by_path.items():
         yield path, tuple(problems)
+
+
+def _plural(path: str) -> str:
+    return path.removeprefix(PREFIX).partition("/")[0]
 
 
 def _network(path: str) -> str:

@@ -20,6 +20,9 @@ Revision = NewType("Revision", str)
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
+CLUSTER_PREFIX = "cluster:"
+"""Of the paths that stand for objects of the cluster (`controller.composition`): none in a repository has it."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReadLimits:
@@ -75,7 +78,9 @@ def is_plain_name(name: str) -> bool:
 
     Git allows any bytes but NUL and `/`; undecodable ones arrive as surrogates.
     """
-    return name not in ("", ".", "..") and name.isprintable() and "\\" not in name and "/" not in name
+    if name in ("", ".", "..") or name.startswith(CLUSTER_PREFIX):
+        return False
+    return name.isprintable() and "\\" not in name and "/" not in name
 
 
 def printable(text: str) -> str:

@@ -8,9 +8,9 @@ from compiler.allocations import Allocations
 from compiler.compilation import Compilation, compile
 from compiler.model import Declarations
 from compiler.parse import FileCache
-from controller.composition import Composition, Offer, compose
+from controller.composition import MAX_TRIALS, Composition, Offer, compose
 from controller.snapshot import Revision, Snapshot
-from tests.compiler.repository import CLUSTER
+from tests.compiler.repository import CLUSTER, contrail
 from tests.controller.scene import inventory
 
 RED = "cluster:virtualnetworks/team-a/red.json"
@@ -187,3 +187,73 @@ def test_a_cluster_config_may_stand_in_the_cluster_alone() -> None:
     nothing = Snapshot(revision=Revision(""), files={})
     result = composed(nothing, {path: CLUSTER.encode(), RED: network("red", "10.1.0.0/16")})
     assert names(result) == ["team-a/red"]
+
+
+def test_a_subnet_of_a_compatible_commit_is_no_object_of_the_cluster() -> None:
+    subnet = contrail("Subnet", "cidr: 10.9.0.0/24", name="red").encode()
+    result = composed(commit(subnet=subnet), {BLUE: network("blue", "10.2.0.0/16")})
+    assert BLUE in result.foreign
+
+
+def test_a_router_is_not_blamed_for_a_network_of_its_name() -> None:
+    pods, red = {"red-1": "node-1"}, network("red", "10.1.0.0/16")
+    router = "cluster:virtualnetworkrouters/team-a/red.json"
+    result = composed(
+        commit(),
+        {RED: red},
+        in_force={RED: red, router: mesh().replace(b"mesh", b"red", 1)},
+        leaving=frozenset({RED}),
+        pods=pods,
+        allocations=allocated(("red", "10.1.0.0/16"), pods=pods),
+    )
+    assert set(result.foreign) == {RED}
+    assert set(result.objections) == {RED}
+
+
+def test_a_deletion_does_not_wait_for_a_conflict_of_others() -> None:
+    """The two that overlap blame nobody in particular, for what is in force is spared."""
+    red, blue, green = network("red", "10.1.0.0/16"), network("blue", "10.1.0.0/24"), "green"
+    gone = f"cluster:virtualnetworks/team-a/{green}.json"
+    in_force = {RED: red, MESH: mesh(), gone: network(green, "10.3.0.0/16")}
+    result = composed(
+        commit(),
+        {**in_force, BLUE: blue},
+        in_force=in_force,
+        leaving=frozenset({gone}),
+        pods={"red-1": "node-1"},
+        allocations=allocated(("red", "10.1.0.0/16"), (green, "10.3.0.0/16"), pods={"red-1": "node-1"}),
+    )
+    assert names(result) == ["team-a/red"]
+    assert set(result.objections) == {BLUE}
+
+
+def test_a_network_goes_although_the_one_configuration_that_is_deleted_with_it_cannot() -> None:
+    config, red = "cluster:clusterconfigs/cluster.json", network("red", "10.1.0.0/16")
+    in_force = {config: CLUSTER.encode(), RED: red}
+    nothing = Snapshot(revision=Revision(""), files={})
+    result = composed(nothing, in_force, in_force=in_force, leaving=frozenset(in_force))
+    assert set(result.foreign) == {config}
+    assert set(result.objections) == {config}
+
+
+def test_what_was_not_even_tried_is_told_why() -> None:
+    """Pairs that overlap, so many that halving comes to its end."""
+    offered = {
+        f"cluster:virtualnetworks/team-a/n{i}.json": network(f"n{i}", f"10.{i // 2}.0.0/16")
+        for i in range(2 * MAX_TRIALS)
+    }
+    result = composed(commit(), {**offered, MESH: mesh()}, in_force={MESH: mesh()})
+    assert result.compilation
+    left_out = offered.keys() - result.foreign.keys()
+    assert left_out
+    assert left_out == result.objections.keys()
+
+
+def test_what_is_left_out_for_want_of_trials_comes_in_with_the_next_ones() -> None:
+    offered = {
+        f"cluster:virtualnetworks/team-a/n{i}.json": network(f"n{i}", f"10.{i // 2}.0.0/16") for i in range(60)
+    } | {MESH: mesh()}
+    in_force: Mapping[str, bytes] = {MESH: mesh()}
+    for _ in range(8):
+        in_force = composed(commit(), offered, in_force=in_force).foreign
+    assert len(in_force) == 31

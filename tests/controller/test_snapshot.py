@@ -12,7 +12,7 @@ def test_plain_names(name: str) -> None:
     assert is_plain_name(name)
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b", "a\nb", "\x1b[2J", "a\udcff"])
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b", "a\nb", "\x1b[2J", "a\udcff", "cluster:x"])
 def test_names_that_lead_elsewhere_or_do_not_print(name: str) -> None:
     assert not is_plain_name(name)
 
