@@ -171,9 +171,7 @@ class _Search:
                 base = trial
         return base
 
-    def _grown(
-        self, base: _Trial, changes: list[str], wanted: Files, because: tuple[Problem, ...]
-    ) -> _Trial:
+    def _grown(self, base: _Trial, changes: list[str], wanted: Files, because: tuple[Problem, ...]) -> _Trial:
         """Add all changes that can be added, halving where they cannot be added together: `because`."""
         if not changes:
             return base

@@ -21,7 +21,7 @@ Revision = NewType("Revision", str)
 SUFFIXES = (".yaml", ".yml", ".json")
 
 CLUSTER_PREFIX = "cluster:"
-"""Of the paths that stand for objects of the cluster (`controller.composition`): none in a repository has it."""
+"""Of the paths that stand for objects of the cluster (`controller.composition`): no file has one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

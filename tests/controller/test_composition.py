@@ -250,9 +250,10 @@ def test_what_was_not_even_tried_is_told_why() -> None:
 
 
 def test_what_is_left_out_for_want_of_trials_comes_in_with_the_next_ones() -> None:
-    offered = {
-        f"cluster:virtualnetworks/team-a/n{i}.json": network(f"n{i}", f"10.{i // 2}.0.0/16") for i in range(60)
-    } | {MESH: mesh()}
+    offered = {MESH: mesh()} | {
+        f"cluster:virtualnetworks/team-a/n{i}.json": network(f"n{i}", f"10.{i // 2}.0.0/16")
+        for i in range(60)
+    }
     in_force: Mapping[str, bytes] = {MESH: mesh()}
     for _ in range(8):
         in_force = composed(commit(), offered, in_force=in_force).foreign
