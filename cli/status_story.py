@@ -75,10 +75,8 @@ def _declared(entry: NetworkEntry | RouterEntry) -> Iterator[Text]:
 
 
 def _said(state: State, now: datetime) -> Iterator[Text]:
-    word = state_word(state)
     age = ago(state.since, now)
-    word.append(f", for {age}" if age else "", style="default")
-    yield fact("state", word)
+    yield fact("state", Text.assemble(state_word(state), f", for {age}" if age else ""))
     if state.message:
         yield fact("", state.message)
 

@@ -46,13 +46,16 @@ class Telling:
         self.once(told)
         self.out.print()
 
+    def screen(self) -> Live | None:
+        """A page that is drawn over, where there is a terminal to draw on."""
+        if self.as_json or not self.out.is_terminal:
+            return None
+        # Unlike what is printed once, a page must be folded at the terminal's width.
+        page = Console(file=self.out.file, markup=False, highlight=False, emoji=False)
+        return Live(console=page, screen=True, auto_refresh=False)
+
     def redraw(self, live: Live, told: Report) -> None:
         live.update(Group(*self._lines(told)), refresh=True)
-
-    @property
-    def is_screen(self) -> bool:
-        """Whether the page can be drawn over."""
-        return self.out.is_terminal and not self.as_json
 
     def _lines(self, told: Report) -> Iterator[Text]:
         return story(told) if self.name else overview(told, everything=self.everything)

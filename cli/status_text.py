@@ -35,10 +35,11 @@ def verdict(report: Report) -> Text:
         (counted(levels.count(Level.WARNING), "warning"), Level.WARNING),
         (f"{levels.count(Level.WAITING)} waiting", Level.WAITING),
     ]
-    text = Text("All well", style="bold green") if report.well else Text("Not well", style="bold red")
+    text = Text()
+    text.append(*("All well", "bold green") if report.well else ("Not well", "bold red"))
     told = [(words, level) for words, level in parts if not words.startswith("0 ")]
     for index, (words, level) in enumerate(told):
-        text.append(", " if index else ": ", style="default")
+        text.append(", " if index else ": ")
         text.append(words, style=_COLOURS[level])
     return text
 
@@ -47,12 +48,13 @@ def finding_lines(finding: Finding, now: datetime) -> Iterator[Text]:
     subjects = [safe(subject) for subject in finding.subjects]
     kind = subjects[0].partition(" ")[0]
     rest = [subject.removeprefix(f"{kind} ") for subject in subjects[1:_NAMED]]
-    line = Text(f"{finding.level}", style=_COLOURS[finding.level])
-    line.append(f": {some([subjects[0], *rest], len(subjects))}: ", style="default")
+    line = Text()
+    line.append(f"{finding.level}", style=_COLOURS[finding.level])
+    line.append(f": {some([subjects[0], *rest], len(subjects))}: ")
     line.append(safe(finding.reason), style="bold")
     age = ago(finding.since, now)
     duration = f", for {age}" if finding.level is Level.WAITING else f", not well for {age}"
-    line.append(duration if age else "", style="default")
+    line.append(duration if age else "")
     yield line
     yield _beside("|", finding.message)
     if finding.next:
@@ -60,8 +62,9 @@ def finding_lines(finding: Finding, now: datetime) -> Iterator[Text]:
 
 
 def unread_line(unread: Unread) -> Text:
-    line = Text("not read", style=_COLOURS[Level.WARNING])
-    line.append(f": {safe(unread.resource)}: {safe(unread.reason)}", style="default")
+    line = Text()
+    line.append("not read", style=_COLOURS[Level.WARNING])
+    line.append(f": {safe(unread.resource)}: {safe(unread.reason)}")
     return line
 
 
@@ -78,7 +81,8 @@ def problem_lines(problem: ProblemRecord) -> Iterator[Text]:
 
 
 def heading(title: str, count: int | None = None) -> Text:
-    text = Text(title, style="bold")
+    text = Text()
+    text.append(title, style="bold")
     if count is not None:
         text.append(f" ({count:,})", style="dim")
     return text
@@ -86,9 +90,9 @@ def heading(title: str, count: int | None = None) -> Text:
 
 def fact(label: str, value: str | Text) -> Text:
     """One fact below a heading; without a value there is no line worth printing."""
-    line = Text(f"  {label:<{_LABEL}}", style="dim")
-    line.append_text(value if isinstance(value, Text) else Text(safe(value), style="default"))
-    return line
+    line = Text()
+    line.append(f"  {label:<{_LABEL}}", style="dim")
+    return line.append_text(value) if isinstance(value, Text) else line.append(safe(value))
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Iterator[Text]:
@@ -147,9 +151,9 @@ def _cut(text: str, longest: int | None) -> str:
 
 
 def _beside(sign: str, text: str, margin: int = 2) -> Text:
-    line = Text(f"{'':>{margin}}{sign} ", style="dim")
-    line.append(safe(text), style="default")
-    return line
+    line = Text()
+    line.append(f"{'':>{margin}}{sign} ", style="dim")
+    return line.append(safe(text))
 
 
 def _cell(value: str | Text) -> Text:

@@ -7,13 +7,11 @@ and a leader that falls silent sends no event.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NoReturn
 
 import msgspec
-from rich.live import Live
 
 from cli.console import progress
 from cli.status_board import LEASE, Board, selections
@@ -113,7 +111,7 @@ def follow(api: Api, namespace: str, telling: Telling) -> NoReturn:
 
 def _tell(follower: Follower, telling: Telling) -> NoReturn:
     before: Report | None = None
-    with _screen(telling) as live:
+    with telling.screen() or contextlib.nullcontext() as live:
         while True:
             told = telling.report(follower.board.facts(datetime.now(UTC)))
             if live:
@@ -122,15 +120,6 @@ def _tell(follower: Follower, telling: Telling) -> NoReturn:
                 telling.again(told)
                 before = told
             follower.inbox.collect(_BY_CLOCK)
-
-
-@contextlib.contextmanager
-def _screen(telling: Telling) -> Iterator[Live | None]:
-    if not telling.is_screen:
-        yield None
-        return
-    with Live(console=telling.out, screen=True, auto_refresh=False) as live:
-        yield live
 
 
 def _essence(told: Report) -> Report:
