@@ -27,8 +27,14 @@ CLONE_NEWNET = 0x40000000
 MINIMUM_KERNEL = (6, 1)  # reverse-path lookups in VRFs are wrong in older ones
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "atoll", "kernel")
 CHECKOUT = Path(__file__).resolve().parent.parent
-KEPT_ENVIRONMENT = ("CI", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "PYTEST_ADDOPTS", "TERM")
+KEPT_ENVIRONMENT = (
+    *("CI", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "PYTEST_ADDOPTS", "TERM"),
+    "ATOLL_HEADQUARTERS",  # of the demo on a cluster
+)
 MODULES = "vrf vxlan veth bridge dummy nf_tables nft_chain_nat nft_fib_inet nft_ct nft_reject_inet nft_masq"
+GUEST = "10.0.2.15/24"
+HOST_LOOPBACK = "10.0.2.2"  # QEMU's user network leads from there to 127.0.0.1 of this machine
+NOT_AVAILABLE = 69
 STOPPED_EARLY = 70
 TIMED_OUT = 124  # as coreutils' timeout
 
@@ -98,7 +104,18 @@ def cached_folders() -> list[Path]:
     return folders
 
 
-def guest_script(command: list[str], shared: Path) -> str:
+def host_lines() -> list[str]:
+    """Of the guest's script: the way to this machine's loopback; without a default route, to nobody else."""
+    return [
+        "modprobe virtio_net",
+        # udev renames it meanwhile, so its name is asked for until it is up.
+        "for _ in 1 2 3 4 5; do link=$(ls /sys/bus/virtio/drivers/virtio_net/*/net)",
+        f"ip address replace {GUEST} dev $link && ip link set $link up && break; sleep 1; done",
+        f"export ATOLL_HOST={HOST_LOOPBACK}",
+    ]
+
+
+def guest_script(command: list[str], shared: Path, *, reach_host: bool) -> str:
     binds = [
         f"mount --bind {shlex.quote(f'/run/cached{folder}')} {shlex.quote(str(folder))}"
         for folder in cached_folders()
@@ -113,6 +130,7 @@ def guest_script(command: list[str], shared: Path) -> str:
             *binds,
             f"modprobe -a {MODULES}",
             "ip link set lo up",
+            *(host_lines() if reach_host else ()),
             f"cd {shlex.quote(os.getcwd())}",
             shlex.join(command),
             f"echo $? > {shlex.quote(str(shared / 'status'))}",
@@ -121,15 +139,16 @@ def guest_script(command: list[str], shared: Path) -> str:
     )
 
 
-def guest_command(kernel: Path, shared: Path, *, kvm: bool) -> list[str]:
+def guest_command(kernel: Path, shared: Path, *, kvm: bool, reach_host: bool) -> list[str]:
     acceleration = [] if kvm else ["--disable-kvm"]
     cpu = [] if kvm else ["-cpu max"]
     export = "-fsdev local,id=cached,path=/,security_model=none,readonly=on,multidevs=remap"
     device = "-device virtio-9p-pci,fsdev=cached,mount_tag=cached"
+    network = ["-netdev user,id=host", "-device virtio-net-pci,netdev=host"] if reach_host else []
     return [
         *("vng", *acceleration, "--run", str(kernel), "--user", "root", "--force-9p"),
         *("--cpus", "2", "--memory", "2G", "--rwdir", str(shared)),
-        "--qemu-opts=" + " ".join([*cpu, export, device]),
+        "--qemu-opts=" + " ".join([*cpu, export, device, *network]),
         *("--", f"sh {shlex.quote(str(shared / 'run'))}"),
     ]
 
@@ -141,13 +160,13 @@ def forward(stream: object) -> None:
         sys.stdout.buffer.flush()
 
 
-def run_in_machine(command: list[str], *, timeout: float, kvm: bool) -> int:
+def run_in_machine(command: list[str], *, timeout: float, kvm: bool, reach_host: bool) -> int:
     missing = [name for name in ("qemu-system-x86_64", "vng") if shutil.which(name) is None]
     kernel = bootable_kernel()
     if missing or kernel is None:
         lacks = " and ".join([*missing, *([] if kernel else ["a bootable kernel with VRF and 9p in /boot"])])
         print(f"vm: this kernel ({os.uname().release}) has no VRF, and {lacks} is missing: run `make setup`")
-        return 69
+        return NOT_AVAILABLE
     print(
         f"vm: this kernel has no VRF; booting {kernel.name.removeprefix('vmlinuz-')} (about 20 s)", flush=True
     )
@@ -156,9 +175,9 @@ def run_in_machine(command: list[str], *, timeout: float, kvm: bool) -> int:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="atoll-vm-") as folder:
         shared = Path(folder)
-        (shared / "run").write_text(guest_script(command, shared))
+        (shared / "run").write_text(guest_script(command, shared, reach_host=reach_host))
         machine = subprocess.Popen(
-            guest_command(kernel, shared, kvm=kvm),
+            guest_command(kernel, shared, kvm=kvm, reach_host=reach_host),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -203,6 +222,11 @@ def main() -> int:
     parser.add_argument("--timeout", type=float, default=2400, help="seconds until the machine is stopped")
     # Not by default: a /dev/kvm that is itself virtual often hangs or aborts, and only shows it late.
     parser.add_argument("--kvm", action="store_true", help="use hardware virtualization")
+    parser.add_argument(
+        "--reach-host",
+        action="store_true",
+        help="let the command reach 127.0.0.1 of here, as $ATOLL_HOST where that is another machine's",
+    )
     parser.add_argument("command", nargs=argparse.REMAINDER)
     arguments = parser.parse_args()
     command = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
@@ -215,7 +239,10 @@ def main() -> int:
         os.execvp(command[0], command)
     if os.geteuid() != 0 and sudo_has_vrf():
         os.execvp("sudo", ["sudo", "env", f"PATH={os.environ['PATH']}", *kept_environment(), *command])
-    return run_in_machine(command, timeout=arguments.timeout, kvm=arguments.kvm)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the machine ends with us
+    return run_in_machine(
+        command, timeout=arguments.timeout, kvm=arguments.kvm, reach_host=arguments.reach_host
+    )
 
 
 if __name__ == "__main__":

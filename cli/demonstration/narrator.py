@@ -20,10 +20,11 @@ _INDENT: Final = " " * 10
 
 
 class Narrator:
-    def __init__(self, stream: TextIO, *, width: int) -> None:
+    def __init__(self, stream: TextIO, *, width: int, elapsed: float = 0.0) -> None:
+        """`elapsed`: seconds that the story is old already."""
         self._console = console(stream)
         self._width = width
-        self._started = time.monotonic()
+        self._started = time.monotonic() - elapsed
         self._ascii = "utf" not in (stream.encoding or "").lower()
 
     def step(self, text: str) -> None:
@@ -53,6 +54,10 @@ class Narrator:
         """Lines at the margin, an empty one before and after."""
         for line in ("", *lines, ""):
             self._print(Text(line) if isinstance(line, str) else line)
+
+    def command(self, line: str, output: str) -> None:
+        """What was typed and what came back, as it came: a table's lines stay whole."""
+        self.passage([Text(f"$ {line}", style="bold"), *output.rstrip().splitlines()])
 
     def complain(self, *lines: str) -> None:
         self.detail(*(f"WRONG: {line}" for line in lines), style="bold red")

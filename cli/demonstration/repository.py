@@ -35,6 +35,10 @@ class Repository:
             target.write_text(content)
         return self._commit(author, message)
 
+    def push(self, remote: Path) -> None:
+        """The branch, to a bare repository."""
+        self._git("push", "--quiet", str(remote), BRANCH)
+
     def _commit(self, author: str, message: str) -> str:
         self._git("add", "--all")
         identity = ("-c", f"user.name={author}", "-c", "user.email=team@example.com")

@@ -17,7 +17,7 @@ from cli.demonstration.process import Process
 from cli.demonstration.repository import BRANCH, Repository
 from cli.demonstration.sandbox import attach
 from cli.lab.lab import LabNode
-from cli.lab.objects import inventory_json
+from cli.lab.objects import inventory_json, pod_uid
 from compiler.names import NodeName
 
 NODES: Final = ("node-1", "node-2")
@@ -86,7 +86,8 @@ class Scene:
         """As the container runtimes of both nodes do, at the same time."""
         with ThreadPoolExecutor() as threads:
             pods = self.cluster.pods
-            list(threads.map(attach, pods, [self.socket(pod.node) for pod in pods]))
+            sockets = [self.socket(pod.node) for pod in pods]
+            list(threads.map(attach, pods, sockets, map(pod_uid, pods)))
 
     def commit(self, author: str, message: str, files: dict[str, str]) -> str:
         self.revision = self.repository.commit(author, message, files)

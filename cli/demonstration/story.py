@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from difflib import unified_diff
-from itertools import islice
-from typing import Final, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 from cli.demonstration.bus import Applied
-from cli.demonstration.checks import Answer, Question, Tally, ask
+from cli.demonstration.checks import Answer, Question, Tally
 from cli.demonstration.cluster import SERVICES, State
 from cli.demonstration.commits import BROKEN, CHECKOUT
 from cli.demonstration.elements import element_lines
 from cli.demonstration.narrator import Narrator
 from cli.demonstration.scene import INTERVAL, Scene
 from cli.demonstration.survey import Survey
-from cli.demonstration.table import LEGEND, Row, changed_rows, rows_of, table_lines
+from cli.demonstration.table import changed_rows, rows_of
+from cli.demonstration.witness import Witness
 from cli.lab.traffic import Conversation, Probe
 from compiler.names import NodeName
 from compiler.reachability import Reachability, change_lines, changes
@@ -29,20 +28,19 @@ DECLARED: Final = {
 """Who may talk by the template, in the words of its README."""
 GAINED: Final = ("payments/ledger", "shop/storefront")
 _SHOWN_ELEMENTS: Final = 5
-_SHOWN_COMPLAINTS: Final = 20
-_SHOWN_DIFFERENCE: Final = 20
 _RECHECKED: Final = ("web-1", "pay", "bi-1")
 """Whose questions are asked once more after the broken commit."""
-
-N = TypeVar("N", bound=str)
 
 
 class Story:
     def __init__(self, scene: Scene, narrator: Narrator, *, width: int) -> None:
         self._scene = scene
         self._say = narrator
-        self._width = width
-        self.tally = Tally()
+        self._witness = Witness(narrator, width=width)
+
+    @property
+    def tally(self) -> Tally:
+        return self._witness.tally
 
     def tell(self) -> None:
         self._begin()
@@ -64,7 +62,9 @@ class Story:
         self._plans = scene.await_revision(scene.revision)
         self._reachability = scene.bus.reachability()
         pairs = {(str(n.name), str(p.name)) for n in self._reachability.networks for p in n.peers}
-        self._hold(f"declared: {DECLARED}, compiled: {pairs}", {p for p in pairs if p[0] < p[1]} == DECLARED)
+        self._witness.hold(
+            f"declared: {DECLARED}, compiled: {pairs}", {p for p in pairs if p[0] < p[1]} == DECLARED
+        )
         networks = len(self._reachability.networks)
         say.step(f"Both nodes applied commit {scene.revision[:7]}: {networks} networks")
 
@@ -75,10 +75,10 @@ class Story:
         say.step(f"Attached {len(scene.cluster.pods)} pods by CNI requests to the agents' sockets")
         say.detail(*self._pod_lines())
         first, second = (scene.cluster.lab.pods[name] for name in ("shop/web-1", "analytics/bi-2"))
-        self._hold("web-1 and bi-2 have different addresses", first.addresses == second.addresses)
+        self._witness.hold("web-1 and bi-2 have different addresses", first.addresses == second.addresses)
         states = scene.cluster.states()
-        self._hold_equal("ruleset changed by attaching pods", rulesets, _rulesets(states))
-        self._hold_equal("foreign state changed by Atoll", _foreign(self._states), _foreign(states))
+        self._witness.hold_equal("ruleset changed by attaching pods", rulesets, _rulesets(states))
+        self._witness.hold_equal("foreign state changed by Atoll", _foreign(self._states), _foreign(states))
         scene.cluster.add_services()
         scene.cluster.lab.start_kube_proxy()
         self._states = scene.cluster.states()
@@ -98,10 +98,7 @@ class Story:
         questions = list(survey.questions())
         self._say.step(f"Who reaches whom: {len(questions):,} exchanges of TCP, UDP and ICMP")
         self._rows = rows_of(self._ask(questions))
-        self._table(survey, self._rows)
-
-    def _table(self, survey: Survey, rows: Sequence[Row]) -> None:
-        self._say.passage([*table_lines(survey.groups, rows, width=self._width), *LEGEND])
+        self._witness.table(survey, self._rows)
 
     def _connect_networks(self) -> None:
         scene, say = self._scene, self._say
@@ -117,7 +114,7 @@ class Story:
             say.detail(*self._node_lines(node, former[node], applied))
         self._look_again()
         for title, conversation in open_connections.items():
-            self._hold(
+            self._witness.hold(
                 f"the open connection {title} was cut: {conversation.end}", conversation.exchanges_again()
             )
             say.detail(f"open all the while: {title}, {conversation.exchanged} messages each way")
@@ -136,13 +133,13 @@ class Story:
             try:
                 opened[title] = self._scene.cluster.lab.traffic.converse(probe)
             except OSError as error:
-                self._hold(f"no connection {title}: {error}", False)
+                self._witness.hold(f"no connection {title}: {error}", False)
         return opened
 
     def _tell_changes(self, before: Reachability, after: Reachability) -> None:
         change = changes(before, after)
         gained = [(str(pair.left), str(pair.right)) for pair in change.gained]
-        self._hold(f"gained: {gained}", gained == [GAINED] and not change.lost)
+        self._witness.hold(f"gained: {gained}", gained == [GAINED] and not change.lost)
         self._say.detail(*change_lines(change))
 
     def _node_lines(self, node: NodeName, former: Applied, applied: Applied) -> Iterator[str]:
@@ -160,7 +157,7 @@ class Story:
         self._say.step(
             f"Asked everything again: {len(rows) - len(changed)} rows are as before, these changed"
         )
-        self._table(survey, changed)
+        self._witness.table(survey, changed)
         self._rows = rows
 
     def _break_something(self) -> None:
@@ -172,25 +169,28 @@ class Story:
         status = scene.bus.status()
         assert status is not None
         applied = status.applied.revision if status.applied else ""
-        self._hold(f"{applied} is in force instead of {good}", applied == good)
+        self._witness.hold(f"{applied} is in force instead of {good}", applied == good)
         say.step(f"status.json: seen {revision[:7]}, applied {applied[:7]}, problems:")
         for problem in status.problems:
             self._tell_problem(problem)
-        self._hold("the broken file has no error", any(p.path in BROKEN for p in status.problems))
+        self._witness.hold("the broken file has no error", any(p.path in BROKEN for p in status.problems))
         say.detail("and the controller's log:", f"  {scene.controller.line_with('event=refused')}")
-        self._hold_equal("plan file changed", plans, scene.bus.plan_texts())
+        self._witness.hold_equal("plan file changed", plans, scene.bus.plan_texts())
         self._compare_states(rulesets)
 
     def _compare_states(self, rulesets: Mapping[str, str]) -> None:
         states = self._scene.cluster.states()
-        self._hold_equal("ruleset changed", rulesets, _rulesets(states))
+        self._witness.hold_equal("ruleset changed", rulesets, _rulesets(states))
         questions = Survey(self._scene.cluster, self._reachability).questions()
         answers = self._ask([question for question in questions if question.client in _RECHECKED])
         self._say.step(
             f"Nothing changed: the same bytes in plans and rulesets, {len(answers)} exchanges as before"
         )
-        self._hold_equal("foreign state changed", _foreign(self._states), _foreign(states))
+        self._witness.hold_equal("foreign state changed", _foreign(self._states), _foreign(states))
         self._say.step("Tables of kube-proxy and a firewall, links, routes, rules of others: the same bytes")
+
+    def _ask(self, questions: Iterable[Question]) -> list[Answer]:
+        return self._witness.ask(self._scene.cluster.lab.traffic, questions)
 
     def _tell_problem(self, problem: ProblemRecord) -> None:
         place = f"{problem.path}:{problem.line}:{problem.column}"
@@ -198,24 +198,6 @@ class Story:
             f"  {place}: {problem.severity} {problem.code}: {problem.subject}: {problem.reason}",
             f"    = {problem.remedy}",
         )
-
-    def _ask(self, questions: Sequence[Question] | Iterator[Question]) -> list[Answer]:
-        answers = ask(self._scene.cluster.lab.traffic, questions)
-        complaints = self.tally.count(answers)
-        self._say.complain(*complaints[:_SHOWN_COMPLAINTS])
-        if len(complaints) > _SHOWN_COMPLAINTS:
-            self._say.complain(f"and {len(complaints) - _SHOWN_COMPLAINTS} more, marked in the table")
-        return answers
-
-    def _hold(self, otherwise: str, holds: bool) -> None:
-        self._say.complain(*self.tally.hold(otherwise, holds))
-
-    def _hold_equal(self, otherwise: str, before: Mapping[N, str], after: Mapping[N, str]) -> None:
-        """One check a node."""
-        for node in before:
-            difference = unified_diff(before[node].splitlines(), after[node].splitlines(), lineterm="", n=0)
-            shown = "".join(f"\n{' ' * 10}    {line}" for line in islice(difference, 2, _SHOWN_DIFFERENCE))
-            self._hold(f"{node}: {otherwise}{shown}", before[node] == after[node])
 
 
 def _rulesets(states: Mapping[str, State]) -> dict[str, str]:
