@@ -103,7 +103,8 @@ def command(
             kubeconfig, namespace, nodes_namespace, cache, metrics_address, webhook_address, log_format
         )
     if repo is None or inventory is None or plans is None:
-        raise click.UsageError("Give --cluster, or --repo, --inventory and --plans.")
+        missing = "--repo" if repo is None else "--inventory" if inventory is None else "--plans"
+        raise click.UsageError(f"Missing {missing}. Give --cluster, or all of --repo, --inventory and --plans.")
     _embedded(repo, ref, folder, inventory, plans, interval, log_format)
     return ExitCode.FINE
 

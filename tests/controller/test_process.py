@@ -223,7 +223,9 @@ def test_a_signal_ends_it_while_a_server_does_not_answer(stage: Stage) -> None:
             3,
             "leads outside the repository",
         ),
-        (["--inventory", "i", "--plans", "p"], 2, "Missing option '--repo'"),
+        (["--inventory", "i", "--plans", "p"], 2, "Missing --repo. Give --cluster, or all of"),
+        (["--cluster", "--repo", "."], 2, "--repo is for the embedded mode"),
+        (["--cluster", "--metrics-address", "nowhere"], 3, "nowhere"),
     ],
 )
 def test_what_cannot_be_started_says_why_in_one_line(
