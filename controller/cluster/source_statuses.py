@@ -102,6 +102,9 @@ def _ready(facts: SourceFacts) -> tuple[Finding, ...]:
     if facts.signatures and facts.signatures.verified is False:
         text = f"{facts.signatures.message}; {_stays(facts)}"
         return unready(Reason.VERIFICATION_FAILED, text, because=STALLED)
+    if facts.halted:
+        text = sentence(f"rollout halted: {facts.halted}", _in_force(facts), laggards(facts.coverage))
+        return unready(Reason.ROLLOUT_HALTED, text, because=STALLED)
     errors = sum(problem.severity is Severity.ERROR for problem in facts.problems)
     if errors:
         first = in_short(facts.problems, Severity.ERROR)
@@ -126,10 +129,6 @@ def _on_nodes(facts: SourceFacts) -> tuple[Finding, ...]:
     coverage, rollout = facts.coverage, facts.rollout
     told = (_in_force(facts), laggards(coverage), _warned(facts))
     text = sentence(*told)
-    if facts.halted:
-        return unready(
-            Reason.ROLLOUT_HALTED, sentence(f"rollout halted: {facts.halted}", *told), because=STALLED
-        )
     if coverage.complete:
         return ready(Reason.APPLIED, text)
     if coverage.failed:

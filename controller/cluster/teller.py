@@ -33,6 +33,7 @@ from controller.cluster.transitions import (
     status_events,
 )
 from controller.log import Log
+from controller.staging import staged
 from controller.state import Observation, State, timestamp
 
 Keys = frozenset[ResourceKey]
@@ -209,7 +210,7 @@ class ClusterTeller:
             yield from node_events(Subject(key=item.key, uid=item.metadata.uid), before, status)
 
     def _pod_events(self, state: State) -> Iterator[ClusterEvent]:
-        plans = state.compilation.plans if state.compilation else {}
+        plans = staged(state)[0] if state.compilation else {}
         for node, plan in plans.items():
             before = self._bindings.get(node)
             if before is plan.pods:
