@@ -103,7 +103,11 @@ def _ready(facts: SourceFacts) -> tuple[Finding, ...]:
         text = f"{facts.signatures.message}; {_stays(facts)}"
         return unready(Reason.VERIFICATION_FAILED, text, because=STALLED)
     if facts.halted:
-        text = sentence(f"rollout halted: {facts.halted}", _in_force(facts), laggards(facts.coverage))
+        text = sentence(
+            f"rollout of {commit(facts.attempted)} halted: {facts.halted}",
+            _in_force(facts),
+            laggards(facts.coverage),
+        )
         return unready(Reason.ROLLOUT_HALTED, text, because=STALLED)
     errors = sum(problem.severity is Severity.ERROR for problem in facts.problems)
     if errors:

@@ -154,6 +154,15 @@ class Stage:
         kubeconfig = kubeconfig or self.cluster.plane.kubeconfig
         return self._started(ThreadReplica(kubeconfig, self.folder, instance, terms))
 
+    def replace_controller(self) -> ThreadReplica:
+        """End the one in a thread, as an upgrade would, and start another."""
+        (former,) = (one for one in self._running if isinstance(one, ThreadReplica))
+        former.stop()
+        self._running.remove(former)
+        replica = self.controller("two")
+        replica.story.until("started")
+        return replica
+
     def controller_process(self, instance: str, *, terms: Terms = USUAL_TERMS) -> ProcessReplica:
         return self._started(ProcessReplica(self.cluster.plane.kubeconfig, self.folder, instance, terms))
 

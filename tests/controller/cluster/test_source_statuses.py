@@ -158,8 +158,8 @@ def test_a_halted_rollout_says_why() -> None:
         ),
     )
     text = (
-        "Rollout halted: node-2 did not become ready within 2m; commit 1a2b3c4d5e6f in force on 0 of 4 "
-        "nodes; node-2: no room; 3 nodes not reached by the rollout"
+        "Rollout of commit 1a2b3c4d5e6f halted: node-2 did not become ready within 2m; "
+        "commit 1a2b3c4d5e6f in force on 0 of 4 nodes; node-2: no room; 3 nodes not reached by the rollout"
     )
     assert told(halted)[:2] == [
         f"Ready=False RolloutHalted: {text}",
