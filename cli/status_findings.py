@@ -17,7 +17,7 @@ from cli.status_facts import AnyItem, ConfigItem, NetworkItem, NodeItem, RouterI
 from cli.status_report import Finding, Level
 from compiler.problem import Severity
 from controller.cluster.reasons import ConditionType, Reason
-from controller.cluster.recovery import HALTED
+from controller.cluster.recovery import HALTED, ROLLOUT_HALTED
 from controller.cluster.resource_status import Condition, SourceStatus
 from controller.cluster.wording import commit, counted
 from kube import kinds
@@ -123,11 +123,15 @@ def _source_ready(source: SourceItem) -> Iterator[Finding]:
     ready, status = source.says(ConditionType.READY), source.status
     if ready is None or status is None:
         return
-    refused = is_refused(source)
-    if refused:
-        # Told whatever else there is: a Git host that is away hides no commit that was refused before.
+    # Both are told whatever else there is: a Git host that is away hides neither.
+    told: tuple[str, ...] = ()
+    if is_halted(status):
+        yield _halt(source, ready, status)
+        told = (Reason.ROLLOUT_HALTED, Reason.COMMIT_REFUSED)
+    elif is_refused(source):
         yield _refusal(source, ready, status)
-    if ready.status != "True" and not (refused and ready.reason == Reason.COMMIT_REFUSED):
+        told = (Reason.COMMIT_REFUSED,)
+    if ready.status != "True" and ready.reason not in told:
         # Warnings are listed by themselves.
         message = ready.message.partition("; warning: ")[0]
         if ready.reason == Reason.NODES_FAILED and status.nodes:
@@ -136,12 +140,22 @@ def _source_ready(source: SourceItem) -> Iterator[Finding]:
         yield _told(source, ready, advice.SOURCE, message=message)
 
 
+def is_halted(status: SourceStatus) -> bool:
+    return status.rollout is not None and status.rollout.stage == HALTED
+
+
+def _halt(source: SourceItem, ready: Condition, status: SourceStatus) -> Finding:
+    halted = msgspec.structs.replace(ready, reason=str(Reason.ROLLOUT_HALTED))
+    why = next((one.reason for one in status.problems if one.code == ROLLOUT_HALTED), ready.message)
+    stays = f"{commit(status.last_applied_revision)} stays in force"
+    message = f"{commit(status.rollout.revision if status.rollout else '')}: {why}; {stays}"
+    return _told(source, halted, advice.SOURCE, message=message)
+
+
 def is_refused(source: SourceItem) -> bool:
     """Whether the commit seen last has errors, so that another is in force."""
     ready, status = source.says(ConditionType.READY), source.status
-    if ready is None or status is None or ready.reason in (Reason.ROLLOUT_HALTED, Reason.VERIFICATION_FAILED):
-        return False
-    if status.rollout and status.rollout.stage == HALTED:
+    if ready is None or status is None or is_halted(status) or ready.reason == Reason.VERIFICATION_FAILED:
         return False
     errors = any(problem.severity == Severity.ERROR for problem in status.problems)
     return errors or ready.reason == Reason.COMMIT_REFUSED
@@ -169,7 +183,7 @@ def _source_in_sync(source: SourceItem, facts: Facts) -> Iterator[Finding]:
 def _source_problems(source: SourceItem) -> Iterator[Finding]:
     """Warnings of a commit that is in force."""
     status = source.status
-    if status is None or (status.rollout and status.rollout.stage == HALTED):
+    if status is None or is_halted(status):
         return
     severities = [problem.severity for problem in status.problems]
     if not severities or Severity.ERROR in severities:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -173,20 +174,30 @@ def test_a_rollout_on_its_way_is_waited_for() -> None:
     assert "\n  rollout     4f1c8a9e2d7b, stage Canary: 1 of 2 nodes released, begun 9 s ago" in page(report)
 
 
-def test_a_halted_rollout_says_why_and_how_to_go_on() -> None:
-    message = "Rollout halted: node node-1 was not ready within 120 s"
-    halted = {"revision": COMMIT, "stage": "Halted"}
-    finding = only(
-        source(
-            unready("RolloutHalted", message),
-            lastAppliedRevision=BEFORE,
-            rollout=halted,
-            problems=[problem()],
-        )
+HALT = "node node-1 was not ready within 120 s, and its agent gave no reason"
+
+
+def halted(*conditions: Mapping[str, object]) -> Thing:
+    return source(
+        *conditions,
+        lastAppliedRevision=BEFORE,
+        rollout={"revision": COMMIT, "stage": "Halted"},
+        problems=[{**problem(), "code": "ATL820", "reason": HALT}],
     )
 
-    assert (finding.level, finding.message) == (Level.ERROR, message)
+
+def test_a_halted_rollout_says_why_and_how_to_go_on() -> None:
+    finding = only(halted(unready("RolloutHalted", f"Rollout halted: {HALT}")))
+
+    assert (finding.level, finding.reason) == (Level.ERROR, "RolloutHalted")
+    assert finding.message == f"commit 4f1c8a9e2d7b: {HALT}; commit 0a1b2c3d4e5f stays in force"
     assert finding.next.startswith("`atoll status` of the node that is named tells more; push another commit")
+
+
+def test_a_git_host_that_is_away_hides_no_rollout_that_halted_before() -> None:
+    found = told(halted(unready("SourceUnreachable", "ATL802: it cannot be read"))).findings
+
+    assert [one.reason for one in found] == ["RolloutHalted", "SourceUnreachable"]
 
 
 def test_a_commit_without_an_allowed_signature_is_told_as_that() -> None:
