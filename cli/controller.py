@@ -104,7 +104,8 @@ def command(
         )
     if repo is None or inventory is None or plans is None:
         missing = "--repo" if repo is None else "--inventory" if inventory is None else "--plans"
-        raise click.UsageError(f"Missing {missing}. Give --cluster, or all of --repo, --inventory and --plans.")
+        wanted = "Give --cluster, or all of --repo, --inventory and --plans."
+        raise click.UsageError(f"Missing {missing}. {wanted}")
     _embedded(repo, ref, folder, inventory, plans, interval, log_format)
     return ExitCode.FINE
 
