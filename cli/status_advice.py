@@ -1,6 +1,7 @@
 """What to do next, by the word that stands in a condition: one flat table for each kind.
 
-`{namespace}` and `{name}` are the object's, `{request}` the command that asks for work now.
+`{kubectl}` is the command in the object's namespace, `{kind}` and `{name}` are the object's, `{request}` is
+the command that asks for work now.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ SOURCE: Mapping[str, str] = {
     Reason.ROLLOUT_HALTED: "`atoll status` of the node that is named tells more; push another commit, or try "
     "this one again: {request}",
     Reason.INVALID_SOURCE: "mend the NetworkSource or the Secret that it names: "
-    "kubectl -n {namespace} edit networksource {name}",
-    Reason.SUPERSEDED: "kubectl -n {namespace} delete networksource, this one or the other",
+    "{kubectl} edit networksource {name}",
+    Reason.SUPERSEDED: "{kubectl} delete networksource, this one or the other",
     Reason.NODES_FAILED: "see the nodes",
     Reason.CONFLICT_WITH_GIT: "see the objects",
     Reason.NOT_WRITTEN: "it is tried again by itself; mend what the API server objects to",
 }
 DECLARED: Mapping[str, str] = {
-    Reason.INVALID: "mend the object: kubectl -n {namespace} edit {kind} {name}",
+    Reason.INVALID: "mend the object: {kubectl} edit {kind} {name}",
     Reason.NODES_FAILED: "see the nodes",
     Reason.AWAITING_COMMIT: "see the NetworkSource",
     Reason.AWAITING_CONSENT: "ask the owners of those routers to import it, or take the import out",
@@ -34,7 +35,7 @@ DECLARED: Mapping[str, str] = {
     "ClusterConfig",
     Reason.COMMIT_REFUSED: "mend it in Git, and push",
     Reason.CONFLICT_WITH_GIT: "let one of the two declare the field; who owns which: "
-    "kubectl -n {namespace} get {kind} {name} -o yaml --show-managed-fields",
+    "{kubectl} get {kind} {name} -o yaml --show-managed-fields",
     Reason.NOT_WRITTEN: "it is tried again by itself; mend what the API server objects to",
 }
 NODE: Mapping[str, str] = {
@@ -50,13 +51,16 @@ POD = (
     "created with, so delete it if its annotation was wrong"
 )
 NO_SOURCE = "create a NetworkSource (docs/guides/install.md), or name the controller's namespace with -n"
-NO_CONTROLLER = "kubectl -n {namespace} get deployments,pods; or name the controller's namespace with -n"
+UNKNOWN = "{kubectl} describe {kind} {name}"
+NO_CONTROLLER = "{kubectl} get deployments,pods; or name the controller's namespace with -n"
 NO_ADDRESS = "add a subnet to the network, before another pod needs an address"
+
+
+def kubectl(namespace: str) -> str:
+    return f"kubectl -n {namespace}" if namespace else "kubectl"
 
 
 def request(namespace: str, name: str) -> str:
     """The command that asks for a look at the repository now."""
-    return (
-        f"kubectl -n {namespace} annotate --overwrite networksource {name} "
-        'reconcile.atoll.dev/requestedAt="$(date)"'
-    )
+    annotation = 'reconcile.atoll.dev/requestedAt="$(date)"'
+    return f"{kubectl(namespace)} annotate --overwrite networksource {name} {annotation}"

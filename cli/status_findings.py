@@ -91,7 +91,7 @@ def _unled(facts: Facts, subject: str, reason: str, message: str, since: str = "
         subjects=(subject,),
         reason=reason,
         message=message,
-        next=advice.NO_CONTROLLER.format(namespace=facts.namespace),
+        next=advice.NO_CONTROLLER.format(kubectl=advice.kubectl(facts.namespace)),
         since=since,
     )
 
@@ -317,7 +317,12 @@ def _unseen(item: SourceItem | ConfigItem | NetworkItem | RouterItem, now: datet
 
 
 def _pods(facts: Facts) -> Iterator[Finding]:
-    """Pods that have not started and were told to wait; events that are older than an hour are gone."""
+    """Pods that have not started and were told to wait; events that are older than an hour are gone.
+
+    While a rollout is on, it may be what a pod waits for.
+    """
+    rollouts = [source.status.rollout for source in facts.sources if source.status]
+    rolling = any(one is not None and one.stage != HALTED for one in rollouts)
     waiting = {
         event.regarding: event
         for event in facts.events
@@ -325,7 +330,7 @@ def _pods(facts: Facts) -> Iterator[Finding]:
     }
     for pod, event in waiting.items():
         yield Finding(
-            level=Level.ERROR,
+            level=Level.WAITING if rolling else Level.ERROR,
             subjects=(str(pod),),
             reason=event.reason,
             message=event.note,
@@ -339,14 +344,14 @@ def _pods(facts: Facts) -> Iterator[Finding]:
 
 def _told(item: AnyItem, said: Condition, table: Mapping[str, str], *, message: str = "") -> Finding:
     namespace, name = item.key
-    known = table.get(said.reason, "" if said.reason in _WAITING else "kubectl describe it")
+    known = table.get(said.reason, "" if said.reason in _WAITING else advice.UNKNOWN)
     return Finding(
         level=Level.WAITING if said.reason in _WAITING else Level.ERROR,
         subjects=(item.subject,),
         reason=said.reason,
         message=message or said.message,
         next=known.format(
-            namespace=namespace,
+            kubectl=advice.kubectl(namespace),
             name=name,
             kind=item.resource.kind.lower(),
             request=advice.request(namespace, name),

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
-import msgspec
-import pytest
-
-from cli.status_account import NoSuchName, report
-from cli.status_board import Board
+from cli.status_account import report
 from cli.status_overview import overview
-from cli.status_reading import read_all
 from cli.status_report import Finding, Level, Report, Unread
-from cli.status_story import story
-from kube.api import Key, Unauthorized, Unreachable
-from kube.fake import FakeApi
-from kube.kinds import NAMESPACES, NODE_NETWORKS, PODS, VIRTUAL_NETWORKS
-from tests.cli.commands import atoll
+from kube.api import Key
+from kube.kinds import VIRTUAL_NETWORKS
 from tests.cli.status_scene import (
     BEFORE,
     COMMIT,
-    NAMESPACE,
     NOW,
     Thing,
     ago,
     behind,
     board,
     condition,
-    event,
     failed,
     lease,
     network,
@@ -440,6 +428,7 @@ def test_a_reason_of_another_release_is_passed_on() -> None:
     finding = only(network("shop/storefront", unready("NewReason", "something new")))
 
     assert (finding.level, finding.reason, finding.message) == (Level.ERROR, "NewReason", "something new")
+    assert finding.next == "kubectl -n shop describe virtualnetwork storefront"
 
 
 # --- pods ---
@@ -453,6 +442,14 @@ def test_a_pod_that_waits_for_its_network_is_told() -> None:
         "The pod waits for its network: its annotation names network shop/front"
     )
     assert finding.next.startswith("declare the network")
+
+
+def test_while_a_rollout_is_on_a_pod_may_wait_for_it() -> None:
+    rollout = {"revision": COMMIT, "stage": "Share", "released": 1, "total": 2, "since": ago(seconds=9)}
+    report = told(source(unready("RollingOut", "Stage Share"), rollout=rollout), *waiting_pod())
+
+    assert report.well
+    assert [one.level for one in report.findings] == [Level.WAITING, Level.WAITING]
 
 
 def test_a_pod_that_has_started_since_is_not_told() -> None:
@@ -515,263 +512,3 @@ def test_all_of_them_are_listed_on_demand() -> None:
     report = told(*(network(f"shop/net-{number:03}") for number in range(200)))
 
     assert page(report, everything=True).count("\n  shop/net-") == 200
-
-
-# --- one network, one node ---
-
-STORY_OF_A_NETWORK = """\
-All well
-
-VirtualNetwork shop/storefront, number 5
-  declared    networks/shop.yaml:1, last changed by commit 4f1c8a9e2d7b
-  state       InForce, for 3 min
-              In force
-  pods        3
-  subnet      10.20.0.0/22: 3 used, 1,019 free
-  nodes       2 of 2
-
-On nodes (1)
-  NODE    STATE    COMMIT        PRESENCE  USED  BLOCKS
-  node-1  Applied  4f1c8a9e2d7b  present   3     10.20.0.0/28
-
-Routers (1)
-  ROUTER      STATE    TYPE   DECLARED  CONNECTED WITH       WAITS FOR
-  shop/spoke  InForce  spoke            shared-services/hub"""
-
-
-def elsewhere() -> tuple[Thing, ...]:
-    """What does not concern shop/storefront."""
-    other = node("node-2")
-    bare = replace(other, content={"spec": {**dict(other.content["spec"]), "networks": []}})  # type: ignore[call-overload]
-    return network("pay/ledger", unready("Invalid", "no")), bare, router("pay/spoke")
-
-
-def test_the_story_of_a_network_tells_where_it_is_declared_and_where_it_is() -> None:
-    report = told(network(), router(), node("node-1"), *elsewhere(), name="shop/storefront")
-
-    assert "\n".join(line.plain for line in story(report)) == STORY_OF_A_NETWORK
-
-
-STORY_OF_A_NODE = """\
-Not well: 1 error
-
-error: NodeNetwork node-1: ApplyFailed, not well for 3 min
-  | VXLAN device atoll0: File exists. Remove the device of that name that is not Atoll's; \
-commit 0a1b2c3d4e5f stays in force
-  = mend on the node what the error names; the agent tries again by itself
-
-NodeNetwork node-1, number 1
-  address     192.0.2.11
-  state       ApplyFailed, for 3 min
-              VXLAN device atoll0: File exists. Remove the device of that name that is not Atoll's; \
-no plan is in force.
-  planned     commit 4f1c8a9e2d7b, generation 4, written 31 min ago
-  in force    commit 0a1b2c3d4e5f, generation 3, an older plan, for 2 h
-  agent       0.1.0
-  error       VXLAN device atoll0: File exists. Remove the device of that name that is not Atoll's.
-  pods        3 attached
-
-Networks here (1)
-  NETWORK          PRESENCE  USED  BLOCKS
-  shop/storefront  present   3     10.20.0.0/28"""
-
-
-def test_the_story_of_a_node_tells_what_it_should_have_and_what_it_has() -> None:
-    report = told(
-        failed(), node("node-2"), network("shop/storefront", unready("Invalid", "no")), name="node-1"
-    )
-
-    assert "\n".join(line.plain for line in story(report)) == STORY_OF_A_NODE
-
-
-def test_a_story_has_the_events_of_its_objects_alone() -> None:
-    own = {"kind": "VirtualNetwork", "namespace": "shop", "name": "storefront", "uid": "1"}
-    other = {"kind": "VirtualNetwork", "namespace": "pay", "name": "ledger", "uid": "2"}
-    things = (event("a", own, "InForce", "yes"), event("b", other, "InForce", "no"))
-
-    assert [one.note for one in told(network(), *things, name="storefront").events] == ["yes"]
-
-
-def test_a_network_that_only_the_cluster_has_is_told_as_such() -> None:
-    report = told(replace(network(), annotations={}), name="storefront")
-
-    assert "  declared    by this object alone, by no commit" in [line.plain for line in story(report)]
-
-
-def test_a_misspelt_name_is_answered_with_the_likely_one() -> None:
-    with pytest.raises(NoSuchName) as refused:
-        told(network(), node(), name="shop/storefrnt")
-
-    assert str(refused.value) == (
-        "'shop/storefrnt': no network and no node has this name. Is shop/storefront meant?"
-    )
-
-
-def test_a_name_that_several_networks_have_is_answered_with_all_of_them() -> None:
-    with pytest.raises(NoSuchName) as refused:
-        told(network("a/net"), network("b/net"), name="net")
-
-    assert str(refused.value) == "'net': several networks have this name: a/net, b/net. Give one of these."
-
-
-# --- for machines ---
-
-
-def test_json_has_the_documented_shape() -> None:
-    document = json.loads(msgspec.json.encode(told(network(), router(), node(), *waiting_pod())))
-
-    assert {
-        key: sorted(value[0]) for key, value in document.items() if isinstance(value, list) and value
-    } == {
-        "findings": ["level", "message", "next", "reason", "since", "subjects"],
-        "sources": [
-            *("applied", "attempted", "counts", "inSync", "name", "nodes", "path", "problemCount"),
-            *("problems", "ref", "rollout", "seen", "state", "suspended", "url", "verified"),
-        ],
-        "networks": [
-            *("addresses", "deleting", "free", "inSync", "name", "nodes", "number", "origin", "pods"),
-            *("revision", "state"),
-        ],
-        "routers": [
-            *("connected", "deleting", "inSync", "name", "networks", "nodes", "origin", "revision", "state"),
-            *("type", "waitingFor"),
-        ],
-        "nodes": [
-            *("address", "agentVersion", "applied", "carries", "errors", "leaving", "name", "networks"),
-            *("number", "planned", "pods", "state", "upToDate", "warnings"),
-        ],
-        "events": ["at", "note", "reason", "regarding", "type"],
-    }
-    assert sorted(document) == [
-        *("at", "controller", "events", "findings", "networks", "nodes", "routers", "sources", "unread"),
-        "well",
-    ]
-    assert (document["at"], document["well"]) == ("2026-01-02T03:04:05Z", False)
-
-
-def test_json_lists_every_network_whatever_is_shown_to_people() -> None:
-    report = told(*(network(f"shop/net-{number:03}") for number in range(200)))
-
-    assert len(json.loads(msgspec.json.encode(report))["networks"]) == 200
-
-
-# --- reading ---
-
-
-def filled(*things: Thing) -> FakeApi:
-    api = FakeApi()
-    for namespace in sorted({NAMESPACE, *(thing.namespace for thing in things)} - {"", "default"}):
-        api.create(NAMESPACES, {"metadata": {"name": namespace}})
-    for thing in things:
-        thing.put(api)
-    api.requests.clear()
-    return api
-
-
-def read(api: FakeApi) -> Board:
-    return read_all(api, NAMESPACE)
-
-
-def test_everything_is_read_with_one_list_for_each_kind() -> None:
-    api = filled(lease(), source(), network(), router(), node())
-    facts = read(api).facts(NOW)
-
-    assert (len(facts.sources), len(facts.networks), len(facts.routers), len(facts.nodes)) == (1, 1, 1, 1)
-    assert facts.lease is not None
-    assert sorted(api.requests) == [
-        "LIST clusterconfigs.atoll.dev",
-        "LIST events.events.k8s.io",
-        "LIST leases.coordination.k8s.io atoll-system",
-        "LIST networksources.atoll.dev atoll-system",
-        "LIST nodenetworks.atoll.dev",
-        "LIST virtualnetworkrouters.atoll.dev",
-        "LIST virtualnetworks.atoll.dev",
-    ]
-
-
-def test_nodes_come_in_small_pages_for_their_plans_are_large() -> None:
-    api = filled(*(node(f"node-{number}") for number in range(1, 61)))
-
-    assert len(read(api).facts(NOW).nodes) == 60
-    assert api.requests.count("LIST nodenetworks.atoll.dev") == 3
-
-
-def test_pods_are_read_only_where_one_may_wait() -> None:
-    pod, why = waiting_pod()
-    api = filled(pod, why)
-
-    assert read(api).facts(NOW).pending
-    assert "LIST pods" in api.requests
-
-
-def test_a_kind_that_is_not_installed_is_said_in_a_line_and_the_rest_is_told() -> None:
-    api = filled(lease(), source(), network())
-    api.server.served.discard(NODE_NETWORKS)
-    told_of = report(read(api).facts(NOW))
-
-    assert told_of.unread == (
-        Unread(
-            resource="nodenetworks.atoll.dev",
-            reason="not installed: kubectl apply --server-side -f schemas/crds/",
-        ),
-    )
-    assert not told_of.well
-    assert len(told_of.networks) == 1
-    assert (
-        "\nnot read: nodenetworks.atoll.dev: not installed: kubectl apply --server-side -f schemas/crds/\n"
-    ) in page(told_of)
-
-
-def test_that_pods_cannot_be_read_leaves_all_well() -> None:
-    filled_board = board([lease(renewed=ago(seconds=0)), source(), network()])
-    filled_board.cannot_read(PODS, "not allowed")
-    told_of = report(filled_board.facts(NOW))
-
-    assert told_of.well
-    assert [one.resource for one in told_of.unread] == ["pods"]
-
-
-def test_an_api_server_that_is_away_is_no_story() -> None:
-    api = filled()
-    api.outage = True
-
-    with pytest.raises(Unreachable):
-        read(api)
-
-
-def test_a_bearer_that_nobody_knows_is_told_no_story() -> None:
-    api = filled()
-    api.refusals.extend(Unauthorized("Unauthorized", status=401) for _ in range(7))
-
-    with pytest.raises(Unauthorized):
-        read(api)
-
-
-# --- the command ---
-
-
-def test_an_api_server_out_of_reach_ends_in_3(tmp_path: Path) -> None:
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "here", "cluster": {"server": "https://127.0.0.1:1"}}],
-        "users": [{"name": "nobody", "user": {"token": "none"}}],
-        "contexts": [{"name": "here", "context": {"cluster": "here", "user": "nobody"}}],
-        "current-context": "here",
-    }
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(json.dumps(config))
-    outcome = atoll("status", "--kubeconfig", kubeconfig)
-
-    assert (outcome.code, outcome.out) == (3, "")
-    assert outcome.errors.startswith(
-        "atoll: the API server at https://127.0.0.1:1 gives no answer to work with: GET /apis/"
-    )
-    assert outcome.errors.count("\n") == 1
-
-
-def test_without_a_kubeconfig_it_ends_in_3(tmp_path: Path) -> None:
-    outcome = atoll("status", "--kubeconfig", tmp_path / "none")
-
-    assert outcome.code == 3
-    assert "not a usable kubeconfig" in outcome.errors
