@@ -6,7 +6,7 @@ in which network, and the names of all that may be told otherwise now.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from compiler.compilation import Compilation
@@ -45,8 +45,13 @@ class Account:
     _connected: Mapping[ObjectName, frozenset[ObjectName]] = field(default_factory=dict)
     _waiting: Mapping[ObjectName, frozenset[ObjectName]] = field(default_factory=dict)
 
-    def take(self, state: State, reports: Mapping[NodeName, Report]) -> frozenset[ResourceKey] | None:
-        """Take over what a turn came to; return what may be told otherwise now, None for everything."""
+    def take(
+        self, state: State, reports: Mapping[NodeName, Report], pods: Collection[ObjectName] = ()
+    ) -> frozenset[ResourceKey] | None:
+        """Take over what a turn came to; return what may be told otherwise now, None for everything.
+
+        `pods` are those that changed, be it only by an address.
+        """
         before, self.state = self.state, state
         everything = before is None or not _same_ground(before, state)
         if everything:
@@ -57,6 +62,7 @@ class Account:
         names = set(self.coverages.touched)
         self.coverages.touched.clear()
         names |= _resettled(before, state)
+        names |= _networks_of(pods, state)
         if everything:
             return None
         networks = {_key("VirtualNetwork", name) for name in names}
@@ -262,6 +268,17 @@ def _resettled(before: State | None, state: State) -> set[ObjectName]:
     if now is old:
         return set()
     return {name for name in now.keys() | old.keys() if now.get(name) is not old.get(name)}
+
+
+def _networks_of(pods: Collection[ObjectName], state: State) -> set[ObjectName]:
+    """Networks that pods are in."""
+    if not pods or state.compilation is None or state.compilation.stages is None:
+        return set()
+    seats = state.compilation.stages.settlement.placement.seats
+    known = state.compilation.inputs.inventory.pods
+    nodes = {name: pod.node for name in pods if (pod := known.get(name)) is not None}
+    found = (seats.get(node, {}).get(name) for name, node in nodes.items() if node is not None)
+    return {seat.membership.network for seat in found if seat and seat.membership.network}
 
 
 def _pods(compilation: Compilation, network: ObjectName) -> Iterator[ObjectName]:

@@ -139,9 +139,19 @@ def _on_nodes(facts: SourceFacts) -> tuple[Finding, ...]:
         on_the_way = coverage.applying or coverage.held
         return unready(Reason.NODES_FAILED, text, because=RECONCILING if on_the_way else STALLED)
     if rollout and coverage.held:
-        stage = f"stage {rollout.stage}, {rollout.released} of {counted(rollout.total, 'node')} released"
-        return unready(Reason.ROLLING_OUT, sentence(stage, *told), because=RECONCILING)
+        return unready(Reason.ROLLING_OUT, _stage(facts, rollout), because=RECONCILING)
     return unready(Reason.APPLYING, text, because=RECONCILING)
+
+
+def _stage(facts: SourceFacts, rollout: RolloutStatus) -> str:
+    """The nodes that are not released have the commit before, so how many have the new one says little."""
+    return sentence(
+        f"{commit(rollout.revision)} goes out: stage {rollout.stage}, "
+        f"{rollout.released} of {counted(rollout.total, 'node')} released",
+        laggards(facts.coverage),
+        f"{commit(facts.applied)} stays in force on the others" if facts.applied else "",
+        _warned(facts),
+    )
 
 
 def _in_force(facts: SourceFacts) -> str:

@@ -63,7 +63,8 @@ class ClusterTeller:
     def tell(self, state: State, observation: Observation, spent: float) -> None:
         if state.inventory is not None:
             self.identities.want(state.inventory.nodes.keys())
-        changed = self.account.take(state, observation.reports)
+        news = observation.inventory.change if observation.inventory else None
+        changed = self.account.take(state, observation.reports, news.pods if news else ())
         keys = self._concerned(state, changed)
         now = timestamp(observation.time)
         events: list[ClusterEvent] = []

@@ -141,11 +141,11 @@ def test_an_invalid_source_says_why() -> None:
 
 
 def test_a_rollout_tells_its_stage() -> None:
-    rollout = RolloutStatus(revision=C1, stage="Canary", released=1, total=4)
+    rollout = RolloutStatus(revision="c" * 40, stage="Canary", released=1, total=4)
     rolling = replace(FACTS, rollout=rollout, coverage=Coverage(needed=4, ready=1, held=3))
     assert told(rolling)[0] == (
-        "Ready=False RollingOut: Stage Canary, 1 of 4 nodes released; commit 1a2b3c4d5e6f in force on "
-        "1 of 4 nodes; 3 nodes not reached by the rollout"
+        "Ready=False RollingOut: Commit cccccccccccc goes out: stage Canary, 1 of 4 nodes released; "
+        "3 nodes not reached by the rollout; commit 1a2b3c4d5e6f stays in force on the others"
     )
 
 
