@@ -130,6 +130,7 @@ def test_an_installation_makes_these_objects(server: ControlPlane) -> None:
     objects = rendered(server)
     assert sorted(f"{item['kind']} {place(item)}" for item in objects) == [
         "ClusterRole atoll-controller",
+        "ClusterRole atoll-reader",
         "ClusterRoleBinding atoll-controller",
         "DaemonSet atoll-agents/atoll-agent",
         "Deployment atoll-system/atoll-controller",
