@@ -65,6 +65,8 @@ class Composition:
     """Those of them that the files alone show."""
     objections: Mapping[str, tuple[Problem, ...]]
     """Why an object of the cluster, or its deletion, is not in force as it stands there; by pseudo path."""
+    curable: bool
+    """Some of them come of compiling: another inventory may lift them, where a text stays what it is."""
     cache: FileCache
 
 
@@ -121,6 +123,7 @@ class _Search:
     cache: FileCache
     is_new: bool
     objections: dict[str, tuple[Problem, ...]] = field(default_factory=dict)
+    curable: bool = False
     trials: int = 0
 
     def run(self, wanted: Files, settled: Files) -> Composition:
@@ -150,7 +153,7 @@ class _Search:
             if not culprits or self.trials >= MAX_TRIALS:
                 return trial
             for path, problems in culprits.items():
-                self.objections[path] = problems
+                self._object([path], problems, trial)
                 before = settled.get(path)
                 if before is None:
                     del chosen[path]
@@ -166,7 +169,7 @@ class _Search:
             chosen = {path: content for path, content in base.foreign.items() if path not in gone}
             trial = self._without_culprits(chosen, base.foreign, spared=base.foreign)
             if trial.errors:
-                self.objections.update(dict.fromkeys(gone, trial.errors))
+                self._object(gone, trial.errors, trial)
             else:
                 base = trial
         return base
@@ -176,17 +179,21 @@ class _Search:
         if not changes:
             return base
         if self.trials >= MAX_TRIALS:
-            self.objections.update(dict.fromkeys(changes, because))
+            self._object(changes, because, base)
             return base
         trial = self.trial({**base.foreign, **{path: wanted[path] for path in changes}})
         if not trial.errors:
             return trial
         if len(changes) == 1:
-            self.objections[changes[0]] = trial.errors
+            self._object(changes, trial.errors, trial)
             return base
         middle = len(changes) // 2
         base = self._grown(base, changes[:middle], wanted, trial.errors)
         return self._grown(base, changes[middle:], wanted, trial.errors)
+
+    def _object(self, paths: list[str], problems: tuple[Problem, ...], trial: _Trial) -> None:
+        self.objections.update(dict.fromkeys(paths, problems))
+        self.curable = self.curable or trial.compilation is not None
 
     def trial(self, foreign: Files) -> _Trial:
         files = {**self.snapshot.files, **foreign}
@@ -226,6 +233,7 @@ class _Search:
             problems=trial.problems,
             texts=trial.texts,
             objections=self.objections,
+            curable=self.curable,
             cache=self.cache,
         )
 

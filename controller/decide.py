@@ -13,8 +13,10 @@ from dataclasses import dataclass, field, replace
 from compiler.catalogue import found
 from compiler.change import Change, change_between, changed_inventory, merged
 from compiler.compilation import Compilation, compile, recompile
+from compiler.guards import deleted_networks
 from compiler.inventory import Inventory
 from compiler.model import Declarations
+from compiler.names import ObjectName
 from compiler.parse import FileCache, parse
 from compiler.problem import Problem, Severity, in_reading_order
 from controller.actions import Action, PublishPlan, PublishStatus, WithdrawPlan
@@ -28,7 +30,7 @@ from controller.plan_text import digests_of
 from controller.reach import Reach, reach_of
 from controller.reporting import status_of
 from controller.snapshot import Revision, Snapshot
-from controller.staging import begun, kept_commit, moved_on, staged
+from controller.staging import begun, kept_commit, kept_up, lagging_after, moved_on, staged
 from controller.state import Observation, State, timestamp
 
 
@@ -61,11 +63,13 @@ def decide(state: State, observation: Observation) -> Decision:
     now = _confirm(now, observation, notes)
     if _is_due(state, now):
         now = _compile(state, now, observation, notes)
+    now = kept_up(now)
     actions: tuple[Action, ...] = ()
     kept = kept_commit(now)
     if kept and now.compilation and now.reach:
         actions = tuple(actions_to(now.published, _wanted(now, kept, now.reach)))
-    now = replace(now, published=after(now.published, actions))
+    lagging = lagging_after(now, observation, actions)
+    now = replace(now, published=after(now.published, actions), lagging=lagging)
     results = tuple(_published(actions, now))
     status = status_of(now, observation.reports)
     if status != now.published.status:
@@ -176,16 +180,17 @@ def _take_cluster(state: State, observation: Observation) -> State:
 def _move_on(state: State, observation: Observation, notes: list[Note]) -> State:
     """The rollout, one wave further where the nodes are ready for it."""
     before, state = state.rollout, moved_on(state, observation)
-    if before is None or state.rollout is before:
+    rollout = state.rollout
+    if before is None or before.reverting:
         return state
     facts: dict[str, Value] = {"revision": before.revision}
-    if state.rollout:
-        facts |= {"stage": state.rollout.stage, "nodes": len(state.rollout.released)}
-        notes.append(Note(event="rollout", facts=facts))
-    elif state.halted:
-        notes.append(Note(event="halted", facts={**facts, "problem": str(state.halted)}))
-    else:
+    if rollout is None:
         notes.append(Note(event="rolled-out", facts=facts))
+    elif rollout.reverting:
+        notes.append(Note(event="halted", facts={**facts, "problem": str(state.halted)}))
+    elif rollout.wave != before.wave:
+        facts |= {"stage": rollout.stage, "nodes": len(rollout.released)}
+        notes.append(Note(event="rollout", facts=facts))
     return state
 
 
@@ -221,12 +226,12 @@ def _has_moved(before: State, now: State) -> bool:
 
 def _compile(before: State, now: State, observation: Observation, notes: list[Note]) -> State:
     """Bring the candidate into force, or else the good commit up to the cluster."""
-    if now.candidate and now.good and now.compilation is None and now.inventory:
-        # After a restart: what was in force is what a new commit is rolled out over.
+    if now.candidate and now.good and now.inventory and (now.compilation is None or _reverts(now)):
+        # What was in force is what a new commit is rolled out over: after a restart, and after a halt.
         now = _recomposed(now, notes)
-    if now.candidate:
+    if now.candidate and (now.candidate is not before.candidate or _may_pass(before, now)):
         composition = _composed(now, now.candidate)
-        now = replace(now, cache=composition.cache)
+        now = replace(now, cache=composition.cache, hopeless=has_errors(composition.texts))
         if composition.compilation:
             return _promoted(now, composition, composition.compilation, observation, notes)
         problems = composition.problems
@@ -238,11 +243,38 @@ def _compile(before: State, now: State, observation: Observation, notes: list[No
     return _refreshed(now, now.good, notes) if now.good and _has_moved(before, now) else now
 
 
+def _may_pass(before: State, now: State) -> bool:
+    """Whether a candidate that was refused may be accepted now."""
+    return not now.hopeless or now.offer is not before.offer
+
+
+def _reverts(state: State) -> bool:
+    """Whether the good commit is in force again, and the compilation still that of one that halted."""
+    return state.rollout is not None and state.rollout.reverting
+
+
 def _composed(state: State, snapshot: Snapshot) -> Composition:
     in_force = state.good.foreign if state.good else {}
-    compiler = None if state.inventory is None else lambda declared: _compiled(state, declared)
     is_new = state.good is None or snapshot is not state.good.snapshot
+    excused = () if is_new else _leftovers(state)
+    compiler = None
+    if state.inventory is not None:
+        compiler = lambda declared: _compiled(state, _excusing(declared, excused))  # noqa: E731
     return compose(snapshot, state.offer or Offer(), in_force, state.cache, compiler, is_new=is_new)
+
+
+def _leftovers(state: State) -> tuple[ObjectName, ...]:
+    """Networks of a commit whose rollout did not end: to go back, no confirmation is needed."""
+    if state.good is None or state.good.declarations is None:
+        return ()
+    return deleted_networks(state.good.declarations, state.allocations)
+
+
+def _excusing(declarations: Declarations, deleted: tuple[ObjectName, ...]) -> Declarations:
+    if not deleted:
+        return declarations
+    confirmed = (*declarations.config.confirm_deletion_of, *deleted)
+    return replace(declarations, config=replace(declarations.config, confirm_deletion_of=confirmed))
 
 
 def _compiled(state: State, declarations: Declarations) -> Compilation:
@@ -276,6 +308,8 @@ def _promoted(
         candidate=None,
         problems=composition.problems,
         objections=composition.objections,
+        curable=composition.curable,
+        composed=state.offer,
     )
     return begun(state, now, observation)
 
@@ -293,9 +327,8 @@ def _must_recompose(before: State, now: State) -> bool:
     """Whether objects of the cluster may come into force, or leave it, beside the good commit."""
     if now.offer is None or now.inventory is None:
         return False
-    waiting = bool(now.offer.leaving or now.objections) and now.inventory is not before.inventory
-    changed = now.offer is not before.offer or now.good is not before.good
-    return changed or now.compilation is None or waiting
+    waiting = now.curable and now.inventory is not before.inventory
+    return now.offer is not now.composed or now.compilation is None or _reverts(now) or waiting
 
 
 def _recomposed(state: State, notes: list[Note]) -> State:
@@ -305,25 +338,36 @@ def _recomposed(state: State, notes: list[Note]) -> State:
     if composition.compilation is None:
         if composition.problems != state.problems:
             notes.append(_refusal(base.revision, composition.problems))
-        return state if state.candidate else replace(state, problems=composition.problems)
+        return _with_problems(state, composition.problems)
     commit = _commit(composition)
     notes.append(_compilation_note(commit, composition.compilation, composition.problems))
-    state = replace(_in_force(state, composition.compilation), good=commit, objections=composition.objections)
-    return state if state.candidate else replace(state, problems=composition.problems)
+    state = replace(
+        _in_force(state, composition.compilation),
+        good=commit,
+        objections=composition.objections,
+        curable=composition.curable,
+        composed=state.offer,
+    )
+    return _with_problems(state, composition.problems)
 
 
 def _refreshed(state: State, good: Commit, notes: list[Note]) -> State:
     """With an inventory that the good commit cannot be compiled with, its last result stays."""
     if good.declarations is None:
         return state
-    compilation = _compiled(state, good.declarations)
+    compilation = _compiled(state, _excusing(good.declarations, _leftovers(state)))
     problems = in_reading_order((*good.problems, *compilation.problems))
     if has_errors(problems):
         notes.append(_refusal(good.revision, problems))
     else:
         notes.append(_compilation_note(good, compilation, problems))
         state = _in_force(state, compilation)
-    return state if state.candidate else replace(state, problems=problems)
+    return _with_problems(state, problems)
+
+
+def _with_problems(state: State, problems: tuple[Problem, ...]) -> State:
+    """Those of the good commit are told while no other is waiting or in quarantine."""
+    return state if state.candidate or state.halted else replace(state, problems=problems)
 
 
 def _refusal(revision: Revision, problems: tuple[Problem, ...]) -> Note:
@@ -339,6 +383,7 @@ def _in_force(state: State, compilation: Compilation) -> State:
         allocations=compilation.allocations,
         digests=digests_of(compilation.plans, earlier, state.digests),
         reach=reach_of(compilation, state.reach),
+        rollout=None if _reverts(state) else state.rollout,
     )
 
 

@@ -1,8 +1,9 @@
 """A commit goes out in waves: a canary, then a share of the nodes, then all.
 
-A wave begins when every node of those before it reports exactly the plan that is published for it. A node
-that does not get there in time halts the rollout: the commit before comes back everywhere, and the
-new one is quarantined until another is seen. Nodes that a wave has not reached keep their plan, but
+A wave begins when every node of those before it has reported the plan that is wanted of it, and none reports
+an error: once is enough, for pods come and go, and a large cluster is never all up to date at one
+instant. A node that does not get there in time halts the rollout: the commit before comes back everywhere,
+and the new one is quarantined until another is seen. Nodes that a wave has not reached keep their plan, but
 for the pods in it: a pod that needs what only the new plan has waits, and is told why.
 
 Nodes that were not well when the rollout began come last, and nobody waits for them.
@@ -23,6 +24,9 @@ from compiler.problem import Problem
 from controller.commit import Commit
 from controller.publication import PlanStamp, Report
 from controller.snapshot import Revision
+
+LAG = 30.0
+"""Seconds for which a node that has not reported its plan yet counts as busy; after that as not well."""
 
 
 class Stage(StrEnum):
@@ -75,6 +79,10 @@ class Rollout:
     timeout: float
     began_at: str = ""
     """RFC 3339, for people."""
+    done: frozenset[NodeName] = frozenset()
+    """Nodes reached that have reported the plan wanted of them."""
+    reverting: bool = False
+    """It halted, and the commit before is not compiled again yet: until then no node counts as reached."""
 
     @property
     def stage(self) -> Stage:
@@ -82,7 +90,7 @@ class Rollout:
 
     @property
     def released(self) -> frozenset[NodeName]:
-        reached = self.waves[: self.wave + 1]
+        reached = () if self.reverting else self.waves[: self.wave + 1]
         return frozenset(node for wave in reached for node in wave.nodes | wave.unwatched)
 
     @property
@@ -103,12 +111,19 @@ def waves_of(
     well: Collection[NodeName],
     traits: Mapping[NodeName, NodeTraits],
     strategy: Strategy,
+    *,
+    reached: Collection[NodeName] = (),
 ) -> tuple[Wave, ...]:
-    """Divide the nodes into waves; a wave without nodes is left out."""
+    """Divide the nodes into waves; a wave without nodes is left out.
+
+    `reached` are those that have the new plan already, from before a restart: they go first again.
+    """
     names = sorted(node for node in affected if node in well)
     selector = strategy.canary_selector
-    chosen = [node for node in names if selector and selector.matches(traits[node].labels)]
-    canaries = (chosen or names)[: strategy.canary_count]
+    chosen = [node for node in names if selector and selector.matches(_labels(traits, node))]
+    count = max(0, strategy.canary_count)
+    first = [node for node in names if node in reached]
+    canaries = first + [node for node in chosen or names if node not in first][: max(0, count - len(first))]
     rest = [node for node in names if node not in canaries]
     share = strategy.share
     some = share if isinstance(share, int) else math.ceil(share * len(names))
@@ -121,16 +136,27 @@ def waves_of(
     return tuple(wave for wave in waves if wave.nodes or wave.unwatched)
 
 
+def _labels(traits: Mapping[NodeName, NodeTraits], node: NodeName) -> Mapping[str, str]:
+    return traits[node].labels if node in traits else {}
+
+
 def well_nodes(
     published: Mapping[NodeName, PlanStamp],
     reports: Mapping[NodeName, Report],
     traits: Mapping[NodeName, NodeTraits],
+    lagging: Collection[NodeName],
 ) -> frozenset[NodeName]:
-    """Return the nodes that are up and have applied what is published for them."""
+    """Return the nodes that are up and have applied what is published for them.
+
+    Those of `lagging` have got it just now, so that nothing speaks against them yet.
+    """
     return frozenset(
         node
         for node, stamp in published.items()
-        if traits.get(node, NodeTraits()).ready and _has_applied(reports.get(node), stamp.digest)
+        if traits.get(node, NodeTraits()).ready
+        and (report := reports.get(node)) is not None
+        and not report.errors
+        and (report.digest == stamp.digest or node in lagging)
     )
 
 
@@ -141,27 +167,32 @@ class Halted:
 
 def step(
     rollout: Rollout,
-    published: Mapping[NodeName, PlanStamp],
+    wanted: Mapping[NodeName, str],
     reports: Mapping[NodeName, Report],
     elapsed: float,
 ) -> Rollout | Halted | None:
-    """Return the rollout as it goes on; None when it is complete."""
-    waiting = sorted(
-        node
-        for node in rollout.watched
-        if node in published and not _has_applied(reports.get(node), published[node].digest)
-    )
+    """Return the rollout as it goes on; None when it is complete. `wanted` are digests by node.
+
+    What counts is the plan wanted, not the one published: that may have failed.
+    """
+    watched = [node for node in sorted(rollout.watched) if node in wanted]
+    done = rollout.done.union(node for node in watched if _has_applied(reports.get(node), wanted[node]))
+    waiting = [node for node in watched if node not in done or _fails(reports.get(node))]
     if not waiting:
         if rollout.wave + 1 == len(rollout.waves):
             return None
-        return replace(rollout, wave=rollout.wave + 1, since=elapsed)
+        return replace(rollout, done=done, wave=rollout.wave + 1, since=elapsed)
     if elapsed - rollout.since < rollout.timeout:
-        return rollout
+        return rollout if done == rollout.done else replace(rollout, done=done)
     return Halted(problem=_halted(rollout, waiting, reports))
 
 
 def _has_applied(report: Report | None, digest: str) -> bool:
     return report is not None and report.digest == digest and not report.errors
+
+
+def _fails(report: Report | None) -> bool:
+    return report is not None and bool(report.errors)
 
 
 def _halted(rollout: Rollout, waiting: list[NodeName], reports: Mapping[NodeName, Report]) -> Problem:

@@ -83,6 +83,12 @@ class State:
     rewritten: Problem | None = None
     offer: Offer | None = None
     """What the cluster declares; None in the embedded mode, where nothing does."""
+    composed: Offer | None = None
+    """The one that the good commit was last put together with."""
+    hopeless: bool = False
+    """The candidate's own files refuse it: nothing in the inventory could mend that."""
+    curable: bool = False
+    """Some of the objections come of the inventory, and another one may lift them."""
     objections: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
     """Why an object of the cluster is not in force as it stands there, by pseudo path."""
     inventory: Inventory | None = None
@@ -97,9 +103,11 @@ class State:
     """Of the compilation."""
     strategy: Strategy | None = None
     traits: Mapping[NodeName, NodeTraits] = field(default_factory=dict)
+    lagging: Mapping[NodeName, float] = field(default_factory=dict)
+    """Nodes that have not reported the plan published for them, and since when."""
     handled: str = ""
     rollout: Rollout | None = None
-    """Of the good commit, while it has not reached every node."""
+    """Of the good commit, while it has not reached every node; of one that halted until it is taken back."""
     halted: Problem | None = None
     """Why the commit seen went back; it stays quarantined until another is seen."""
     quarantined: Revision | None = None
