@@ -88,11 +88,15 @@ class ThreadReplica:
         self._thread.start()
 
     def stop(self) -> None:
-        """As by SIGTERM. Raises what it ended with, if it ended otherwise."""
+        """As by SIGTERM. Raises what it died of, if it did."""
         self._stopped.set()
         self._replica.inbox.notify()
         self._thread.join(SECONDS)
         assert not self._thread.is_alive(), self.story.log.events
+        self.check()
+
+    def check(self) -> None:
+        """Raises what it died of."""
         if self._error:
             raise self._error
 
@@ -105,8 +109,8 @@ class ThreadReplica:
         try:
             self._replica.work(self._stopped.is_set)
         except BaseException as error:
-            self.story("died", error=repr(error))
             self._error = error
+            self.story("died", error=repr(error))
 
 
 class ProcessReplica:

@@ -193,7 +193,15 @@ class Stage:
         return json.loads(self.api.get(ref))
 
     def until(self, ref: ObjectRef, condition: Condition, what: str, *, seconds: float = SECONDS) -> Document:
-        return until(self.api, ref, condition, what, seconds=seconds)
+        """As `watching.until`, but for controllers that have died: then there is nothing to wait for."""
+
+        def holds(document: Document) -> bool:
+            for one in self._running:
+                if isinstance(one, ThreadReplica):
+                    one.check()
+            return condition(document)
+
+        return until(self.api, ref, holds, what, seconds=seconds)
 
     def until_applied(self, revision: str, *nodes: str) -> None:
         """The NetworkSource says that the commit is in force on every node, and these nodes say so, too."""

@@ -14,6 +14,8 @@ SECONDS: Final = 90.0
 """For what takes one or two on an idle machine."""
 _PAUSE: Final = 0.2
 """Until a server that is away is asked again."""
+_WATCHED: Final = 10.0
+"""Seconds after which the list is read again: what a condition depends on beside the object, may change."""
 
 Document = Any  # an object as the API server writes it; {} where there is none
 Condition = Callable[[Document], bool]
@@ -66,7 +68,7 @@ def _states(
                 resource_version=page["metadata"]["resourceVersion"],
                 namespace=namespace,
                 field_selector=selector,
-                timeout_seconds=int(left) + 1,
+                timeout_seconds=int(min(left, _WATCHED)) + 1,
                 silence_seconds=left,
             ) as lines:
                 for line in lines:
