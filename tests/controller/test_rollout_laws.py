@@ -55,12 +55,12 @@ class Play:
         self.left.clear()
         mark = {"mark.yaml": f"# {self.number}\n".encode(), "cluster.yaml": CLUSTER}
         if way == len(WAYS):
-            self.tip = self.scene.repository.commit(mark | {"red.yaml": BROKEN})
+            self.tip = self.scene.repository.commit({**mark, "red.yaml": BROKEN})
             return
-        # Pods may use blue when it goes: that is meant.
-        confirmed = CLUSTER + b"  confirmDeletionOf: [team-a/blue]\n"
-        config = mark if "blue.yaml" in WAYS[way] else mark | {"cluster.yaml": confirmed}
-        self.tip = self.scene.repository.commit(WAYS[way] | config)
+        if "blue.yaml" not in WAYS[way]:
+            # Pods may use blue when it goes: that is meant.
+            mark["cluster.yaml"] = CLUSTER + b"  confirmDeletionOf: [team-a/blue]\n"
+        self.tip = self.scene.repository.commit({**mark, **WAYS[way]})
         self.good[self.tip] = way
 
     def apply(self, node: int) -> None:
