@@ -20,8 +20,7 @@ demo: setup  ## show the product at work: isolated networks on two nodes, under 
 	@$(VM) --timeout 600 -- .venv/bin/atoll demo
 
 demo-cluster: setup  ## show it on a Kubernetes API server: a commit, the controller, two agents, packets
-	binaries=$$(tools/control_plane.sh) && \
-		$(VM) --timeout 900 -- env ATOLL_CONTROL_PLANE="$$binaries" .venv/bin/atoll demo --cluster
+	binaries=$$(tools/control_plane.sh) && ATOLL_CONTROL_PLANE="$$binaries" atoll demo --cluster
 
 test: lint test-pure test-cluster test-kernel  ## check everything: style, types, layers, every tier of tests
 
@@ -39,7 +38,8 @@ test-cluster: setup  ## test on a real kube-apiserver and etcd, built once in 7 
 
 test-kernel: setup  ## test real packets, in one boot of a virtual machine where this kernel has no VRF
 	pytest --collect-only --quiet $(KERNEL_TESTS) >/dev/null
-	$(VM) --timeout 2400 -- .venv/bin/pytest $(READ_ONLY) --verbose -m kernel $(KERNEL_TESTS)
+	ATOLL_CONTROL_PLANE="$$(tools/control_plane.sh)" python -m cli.demonstration.beside \
+		$(VM) --reach-host --timeout 2400 -- .venv/bin/pytest $(READ_ONLY) --verbose -m kernel $(KERNEL_TESTS)
 
 fmt: setup  ## format the code, mend what can be mended
 	ruff format

@@ -67,7 +67,7 @@ class ClusterDemo:
             self._tell_with_twins()
             return None
         finally:
-            _end(nodes)
+            end(nodes)
             switchboard.close()
             self._headquarters.close()
 
@@ -91,8 +91,8 @@ def nodes_command() -> list[str]:
     return [*machine, "--", str(Path(sys.executable).parent / "atoll"), "demo", "--cluster"]
 
 
-def _end(nodes: subprocess.Popen[bytes]) -> None:
-    """It ends its machine."""
+def end(nodes: subprocess.Popen[bytes]) -> None:
+    """If it runs still; it ends its machine."""
     if nodes.poll() is None:
         nodes.send_signal(signal.SIGTERM)
         try:

@@ -12,8 +12,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from socketserver import ThreadingMixIn
 from typing import Any, Final, Protocol, cast
-from urllib.parse import urlsplit
-from xmlrpc.client import Fault, ServerProxy
+from urllib.parse import SplitResult, urlsplit
+from xmlrpc.client import Fault, ProtocolError, ServerProxy
 from xmlrpc.server import SimpleXMLRPCRequestHandler, SimpleXMLRPCServer
 
 from cli.failure import Failure
@@ -92,7 +92,7 @@ class _Server(ThreadingMixIn, SimpleXMLRPCServer):
 
 
 class Switchboard:
-    """Answers as soon as there is somebody who can; a call before that waits."""
+    """Answers as soon as there is somebody who can; a call before that waits, and is noticed."""
 
     def __init__(self) -> None:
         path = f"/{secrets.token_urlsafe(24)}"
@@ -101,6 +101,7 @@ class Switchboard:
             ("127.0.0.1", 0), handler, logRequests=False, allow_none=True, use_builtin_types=True
         )
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}{path}"
+        self.called = threading.Event()
         self._open = threading.Event()
         self._chief: Headquarters | None = None
         for name in METHODS:
@@ -118,6 +119,7 @@ class Switchboard:
 
     def _answering(self, name: str) -> Callable[..., Any]:  # what XML-RPC can carry
         def answer(*arguments: object) -> Any:
+            self.called.set()
             self._open.wait()
             if self._chief is None:
                 raise Failure("the control plane is gone")
@@ -126,19 +128,19 @@ class Switchboard:
         return answer
 
 
-def dial() -> Headquarters:
+def dial(environment: Mapping[str, str] = os.environ) -> Headquarters:
     """Who answers at the line that the environment names."""
-    url = urlsplit(os.environ[ENVIRONMENT])
-    return cast(Headquarters, _Remote(f"http://{host()}:{url.port}{url.path}"))
+    return cast(Headquarters, _Remote(urlsplit(environment[ENVIRONMENT]), host(environment)))
 
 
-def host() -> str:
-    return os.environ.get(HOST, "127.0.0.1")
+def host(environment: Mapping[str, str] = os.environ) -> str:
+    return environment.get(HOST, "127.0.0.1")
 
 
 class _Remote:
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: SplitResult, host: str) -> None:
+        self._host = host
+        self._url = f"http://{host}:{url.port}{url.path}"
 
     def __getattr__(self, name: str) -> Callable[..., object]:
         if name not in METHODS:
@@ -151,8 +153,8 @@ class _Remote:
                     return found
             except Fault as fault:
                 raise Failure(_bare(fault.faultString)) from None
-            except OSError as error:
-                raise Failure(f"the control plane at {host()} does not answer: {error}") from None
+            except (OSError, ProtocolError) as error:
+                raise Failure(f"the control plane at {self._host} does not answer: {error}") from None
 
         return ask
 

@@ -13,6 +13,7 @@ from typing import Final
 from cli.lab.namespace import Namespace
 
 _CHUNK: Final = 65536
+_END_SECONDS: Final = 5.0
 
 
 class Relay:
@@ -23,12 +24,15 @@ class Relay:
         with place.entered():
             self._listener = socket.create_server(("127.0.0.1", target[1]))
         # A new thread begins in its maker's namespace, which is the one that reaches the target.
-        threading.Thread(target=self._accept, name=f"relay of {place.name}", daemon=True).start()
+        self._threads = [threading.Thread(target=self._accept, name=f"relay of {place.name}", daemon=True)]
+        self._threads[0].start()
 
     def close(self) -> None:
-        """No new connections; those there are end with their agents."""
+        """No new connections; those there are have ended with their agent."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(_END_SECONDS)
         self._listener.close()
 
     def _accept(self) -> None:
@@ -43,7 +47,9 @@ class Relay:
                 client.close()
                 continue
             for source, sink in ((client, server), (server, client)):
-                threading.Thread(target=_pump, args=(source, sink), name="relay", daemon=True).start()
+                pump = threading.Thread(target=_pump, args=(source, sink), name="relay", daemon=True)
+                self._threads.append(pump)
+                pump.start()
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
@@ -53,3 +59,4 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
     for end in (source, sink):
         with contextlib.suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)
+    source.close()  # the other direction's thread closes the other end

@@ -25,6 +25,7 @@ BY_SERVICE: Final = "pods, by Service"
 INFRASTRUCTURE: Final = "infrastructure"
 NODES: Final = "nodes and outside"
 FORGED: Final = "forged source"
+API_SERVER: Final = "API server"
 _PORT: Final = 8080
 _PATIENCE: Final = 10.0
 """Seconds until an answer that was promised is missing: an emulated processor may be slow."""
@@ -138,7 +139,7 @@ class Survey:
         services = self._cluster.lab.services
         named = {
             "dns": ("cluster DNS", services["kube-system/kube-dns"]),
-            "api": ("API server", services["default/kubernetes"]),
+            "api": (API_SERVER, services["default/kubernetes"]),
         }
         for (name, (title, service)), client in product(named.items(), (*self._clients, self._node)):
             listed = client.network is None or name in self._reach[client.network].infrastructure
