@@ -187,7 +187,7 @@ def _move_on(state: State, observation: Observation, notes: list[Note]) -> State
     if rollout is None:
         notes.append(Note(event="rolled-out", facts=facts))
     elif rollout.reverting:
-        notes.append(Note(event="halted", facts={**facts, "problem": str(state.halted)}))
+        notes.append(Note(event="halted", facts={**facts, "problem": str(state.problems[0])}))
     elif rollout.wave != before.wave:
         facts |= {"stage": rollout.stage, "nodes": len(rollout.released)}
         notes.append(Note(event="rollout", facts=facts))

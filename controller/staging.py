@@ -89,7 +89,7 @@ def moved_on(state: State, observation: Observation) -> State:
             state,
             rollout=replace(rollout, reverting=True),
             good=rollout.before,
-            halted=outcome.problem,
+            halted=None if state.candidate else outcome.problem,
             quarantined=rollout.revision,
             problems=(outcome.problem,),
         )

@@ -109,7 +109,7 @@ class State:
     rollout: Rollout | None = None
     """Of the good commit, while it has not reached every node; of one that halted until it is taken back."""
     halted: Problem | None = None
-    """Why the commit seen went back; it stays quarantined until another is seen."""
+    """Why the commit seen went back; None once another has been seen."""
     quarantined: Revision | None = None
     verification: Verification | None = None
     """Of the commit seen."""

@@ -354,6 +354,7 @@ def test_a_commit_that_is_seen_in_the_turn_of_a_halt_is_not_lost(play: Stage8) -
     assert play.scene.controller.state.good.revision == third
     assert play.with_plan_of(play.second) == []
     assert play.with_plan_of(third) == ["node-2"], "for node-1 is not well"
+    assert play.scene.controller.state.halted is None
     assert play.rollout
     assert play.rollout.before
     assert play.rollout.before.revision == play.first
