@@ -18,13 +18,15 @@ from controller.cluster.source_repository import Repositories
 from controller.git import GitSource, Sighting
 from controller.observer import read
 from controller.signatures import Verification
-from controller.snapshot import Revision, Snapshot, SourceError
+from controller.snapshot import Revision, Snapshot, SourceError, source_error
 from controller.state import Place
 
 _JITTER = 0.1
 """Of the interval, either way."""
 RETRY_SECONDS = 5.0
 """After the first failure; doubled with each further one, up to the interval."""
+INTERVAL_SECONDS = 60.0
+"""Where the NetworkSource's cannot be read."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +57,11 @@ class _Task:
         """Changes of anything else ask for no new look."""
         return self.source.key, self.source.spec, self.source.metadata.requested_at
 
+    @property
+    def meaning(self) -> object:
+        """What was found for another counts for nothing: it may be of another repository, or not verified."""
+        return self.source.key, self.source.spec
+
 
 @dataclass(kw_only=True)
 class SourceWatcher:
@@ -65,7 +72,9 @@ class SourceWatcher:
     _task: _Task | None = field(default=None, init=False)
     _asked: bool = field(default=False, init=False)
     _afresh: bool = field(default=False, init=False)
-    """The next look starts from nothing: what the NetworkSource asks for may be another."""
+    """What the NetworkSource asks for may be another."""
+    _stale: bool = field(default=True, init=False)
+    """The commit is to be read, whether it was seen before or not; of the thread alone."""
     _stopped: bool = field(default=False, init=False)
     _finding: Finding | None = field(default=None, init=False)
     _seen: tuple[Place, Revision] | None = field(default=None, init=False)
@@ -73,6 +82,7 @@ class SourceWatcher:
     """Of the commit seen; one that failed is looked at again, for the keys may have changed."""
     _failures: int = field(default=0, init=False)
     _last: tuple[object, ...] = field(default=(), init=False)
+    _looked: bool = field(default=False, init=False)
     _condition: threading.Condition = field(default_factory=threading.Condition, init=False)
     _thread: threading.Thread | None = field(default=None, init=False)
 
@@ -88,17 +98,18 @@ class SourceWatcher:
     def follow(self, source: ObservedSource | None, applied: Revision | None) -> None:
         """Follow this NetworkSource from now on; called every turn."""
         with self._condition:
-            before = self._task.identity if self._task else None
+            before = self._task
             self._task = _Task(source=source, applied=applied) if source else None
-            if self._task and self._task.identity != before:
+            if not _is_same(before, self._task):
+                self._finding = None
+            if self._task and (before is None or self._task.identity != before.identity):
                 self._asked, self._afresh = True, True
                 self._condition.notify_all()
 
-    def look_now(self) -> None:
-        """As soon as possible: a webhook told of a push."""
+    def await_look(self, seconds: float) -> bool:
+        """Wait until a look has been taken, whatever came of it; return whether one has."""
         with self._condition:
-            self._asked = True
-            self._condition.notify_all()
+            return self._condition.wait_for(lambda: self._looked, seconds)
 
     def take(self) -> Finding | None:
         """Return what was found since the last call."""
@@ -116,7 +127,7 @@ class SourceWatcher:
                     return
                 task, self._asked = self._task, False
                 if self._afresh:
-                    self._seen, self._verification, self._afresh = None, None, False
+                    self._stale, self._verification, self._last, self._afresh = True, None, (), False
             assert task is not None
             if not task.source.spec.suspend:
                 self._tell(self._look(task))
@@ -126,21 +137,28 @@ class SourceWatcher:
         return self._asked or time.monotonic() >= due
 
     def _pause(self, task: _Task) -> float:
-        interval = self.interval_of(task.source)
+        try:
+            interval = self.interval_of(task.source)
+        except ValueError:
+            interval = INTERVAL_SECONDS
         if self._failures:
             interval = min(interval, RETRY_SECONDS * 2 ** min(self._failures - 1, 10))
         return interval * random.uniform(1 - _JITTER, 1 + _JITTER)
 
-    def _tell(self, finding: Finding) -> None:
+    def _tell(self, task: _Task, finding: Finding) -> None:
         """Hand a finding over; the same one again wakes nobody."""
         self._failures = self._failures + 1 if finding.problem else 0
         news = (finding.place, finding.sighting, finding.problem, finding.handled)
-        if news == self._last and finding.snapshot is None:
-            return
-        self._last = news
         with self._condition:
+            if not _is_same(task, self._task):
+                return
+            self._looked = True
+            self._condition.notify_all()
+            if news == self._last and finding.snapshot is None:
+                return
+            self._last = news
             untaken = self._finding
-            if untaken and untaken.snapshot and not finding.snapshot and untaken.place == finding.place:
+            if untaken and untaken.snapshot and not finding.snapshot:
                 # What nobody has taken yet must not be lost; a failure comes again with the next look.
                 finding = untaken if finding.problem else replace(untaken, handled=finding.handled)
             self._finding = finding
@@ -148,20 +166,25 @@ class SourceWatcher:
 
     def _look(self, task: _Task) -> Finding:
         started = time.monotonic()
-        place = self.repositories.place_of(task.source)
-        finding = Finding(place=place, handled=task.source.metadata.requested_at)
+        finding = Finding(
+            place=self.repositories.place_of(task.source), handled=task.source.metadata.requested_at
+        )
         try:
             source = self.repositories.open(task.source)
             finding = self._found(source, task, finding)
         except SourceError as error:
             finding = replace(finding, problem=error.problem)
+        except Exception as error:  # a full disk, say: whatever it is, the next look may succeed
+            reason = f"the look at it failed: {type(error).__name__}: {error}"
+            failure = source_error("ATL802", f"repository {finding.place.repository}", reason)
+            finding = replace(finding, problem=failure.problem)
         return replace(finding, seconds=time.monotonic() - started)
 
     def _found(self, source: GitSource, task: _Task, finding: Finding) -> Finding:
         seen = self._seen[1] if self._seen and self._seen[0] == finding.place else None
         sighting = source.look(seen)
         finding = replace(finding, sighting=sighting)
-        known = sighting.revision == seen and not sighting.rewritten
+        known = sighting.revision == seen and not sighting.rewritten and not self._stale
         doubted = self._verification is not None and not self._verification.ok
         if known and not doubted:
             return finding
@@ -175,6 +198,10 @@ class SourceWatcher:
             snapshot = Snapshot(revision=sighting.revision, files={}, problems=verification.problems)
         else:
             snapshot = read(source, sighting)
-        self._seen = (finding.place, sighting.revision)
+        self._seen, self._stale = (finding.place, sighting.revision), False
         finding = replace(finding, verification=verification)
         return replace(finding, snapshot=snapshot)
+
+
+def _is_same(one: _Task | None, other: _Task | None) -> bool:
+    return one is not None and other is not None and one.meaning == other.meaning
