@@ -130,7 +130,7 @@ class SourceWatcher:
                     self._stale, self._verification, self._last, self._afresh = True, None, (), False
             assert task is not None
             if not task.source.spec.suspend:
-                self._tell(self._look(task))
+                self._tell(task, self._look(task))
             due = time.monotonic() + self._pause(task)
 
     def _is_due(self, due: float) -> bool:
