@@ -27,6 +27,7 @@ EDIT: Final = '{"spec":{"egress":"none"}}'
 _AFTER_EDIT: Final = ("web-1", "web-2")
 _SOURCE: Final = ("get", "networksource", "-n", "atoll-system")
 _ALL: Final = ("get", "vn,vnr,nn", "-A")
+_PROBLEMS: Final = '{range .status.problems[*]}{.path}:{.line}:{.column}: {.code}: {.reason}{"\\n"}{end}'
 
 
 class ClusterStory:
@@ -119,8 +120,7 @@ class ClusterStory:
         headquarters.await_refusal(revision)
         say.step(f"It is refused; {self._revision[:12]} stays in force")
         self._kubectl(*_SOURCE)
-        fields = "{range .status.problems[*]}{.path}:{.line}:{.column}: {.code}: {.reason}{'\\n'}{end}"
-        self._kubectl(*_SOURCE, "networks", "-o", f"jsonpath={fields}")
+        self._kubectl(*_SOURCE, "networks", "-o", f"jsonpath={_PROBLEMS}")
         digests = headquarters.digests()
         self._witness.hold(f"plans changed: {self._digests} {digests}", digests == self._digests)
 

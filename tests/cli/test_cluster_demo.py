@@ -205,7 +205,7 @@ def test_the_story_without_nodes_shows_what_an_operator_types() -> None:
         "get vn,vnr,nn -A",
         "get networksource -n atoll-system",
         "get networksource -n atoll-system networks -o jsonpath="
-        "{range .status.problems[*]}{.path}:{.line}:{.column}: {.code}: {.reason}{'\\n'}{end}",
+        '{range .status.problems[*]}{.path}:{.line}:{.column}: {.code}: {.reason}{"\\n"}{end}',
         'patch vn storefront -n shop --type=merge --patch={"spec":{"egress":"none"}}',
         "get vn storefront -n shop -o wide",
         "events -n shop --for virtualnetwork/storefront",
