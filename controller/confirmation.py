@@ -24,7 +24,9 @@ def confirmed_by(published: Published, reports: Mapping[NodeName, Report]) -> in
         report = reports.get(node)
         if report is None or report.leaving:
             return published.allocations.confirmed
-        applied.append(newest if report.digest == stamp.digest else report.generation)
+        # An agent without a plan, and a plan that another hand has spoilt, both have an empty digest.
+        is_newest = bool(report.digest) and report.digest == stamp.digest
+        applied.append(newest if is_newest else report.generation)
     return max(published.allocations.confirmed, min(applied, default=0))
 
 

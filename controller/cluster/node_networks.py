@@ -24,6 +24,8 @@ class Written:
     generation: int
     """metadata.generation: it grows with every change of the spec, whoever makes it."""
     stamp: PlanStamp
+    parts: int = 0
+    """NodeNetworkParts that belong to it."""
 
 
 _SPOILT = PlanStamp(revision=Revision(""), generation=0, digest="")
@@ -70,12 +72,18 @@ class NodeNetworks:
     ) -> None:
         self.observed[node] = item
         self.reports[node] = report_of(item)
-        version, generation = int(item.metadata.resource_version), item.metadata.generation
+        version, generation = version_of(item.metadata.resource_version), item.metadata.generation
         written = self.written.get(node)
         if written and (version <= written.version or generation == written.generation):
             return
-        self.written[node] = Written(version=version, generation=generation, stamp=_SPOILT)
+        parts = max(item.spec.parts, written.parts if written else 0)
+        self.written[node] = Written(version=version, generation=generation, stamp=_SPOILT, parts=parts)
         stamps[node] = _SPOILT
+
+
+def version_of(text: str) -> int:
+    """Return a resourceVersion as a number; what is none is older than everything."""
+    return int(text) if text.isdecimal() else 0
 
 
 def report_of(found: ObservedNode) -> Report:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import gzip
 import io
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -98,7 +99,7 @@ def plan_bytes(pieces: Iterator[str]) -> bytes:
         compressed = base64.b64decode("".join(pieces), validate=True)
         with gzip.GzipFile(fileobj=io.BytesIO(compressed)) as stream:
             content = stream.read(MAX_BYTES + 1)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ValueError(str(error)) from None
     if len(content) > MAX_BYTES:
         raise ValueError(f"it is larger than {MAX_BYTES} bytes")

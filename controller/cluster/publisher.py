@@ -6,6 +6,7 @@ that the server refuses is named in the error and stops no other.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -26,9 +27,9 @@ from controller.actions import (
 )
 from controller.advance import after
 from controller.cluster.leadership import Deposed
-from controller.cluster.node_networks import NodeNetworks, Written, known
+from controller.cluster.node_networks import NodeNetworks, Written, known, version_of
 from controller.cluster.objects import FIELD_MANAGER
-from controller.cluster.plan_object import CHUNK, PlanTooLarge, objects_of, part_name, plan_bytes
+from controller.cluster.plan_object import CHUNK, MAX_PARTS, PlanTooLarge, objects_of, part_name, plan_bytes
 from controller.cluster.records import Records
 from controller.publication import PlanStamp, PublicationError, Published, Report
 from controller.snapshot import Revision, Snapshot
@@ -55,15 +56,27 @@ class _Spec(msgspec.Struct):
     plan: str = ""
 
 
+class _Owner(msgspec.Struct):
+    manager: str = ""
+    fields: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict, name="fieldsV1")
+
+
 class _Metadata(msgspec.Struct, rename="camel"):
     name: str = ""
     resource_version: str = "0"
     generation: int = 0
+    managed_fields: list[_Owner] = []
 
 
 class _NodeNetwork(msgspec.Struct):
     metadata: _Metadata
     spec: _Spec = msgspec.field(default_factory=_Spec)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether no other hand has written anything of the spec since we did."""
+        owners = {one.manager for one in self.metadata.managed_fields if "f:spec" in one.fields}
+        return owners <= {FIELD_MANAGER}
 
 
 class _PartSpec(msgspec.Struct):
@@ -81,6 +94,18 @@ class _ListMetadata(msgspec.Struct):
 class _Page(msgspec.Struct):
     metadata: _ListMetadata
     items: list[msgspec.Raw]
+
+
+class _Named(msgspec.Struct):
+    metadata: _Metadata
+
+
+def _node_network(raw: msgspec.Raw) -> _NodeNetwork:
+    """Return it without its spec where that cannot be understood: it is then published anew."""
+    try:
+        return msgspec.json.decode(raw, type=_NodeNetwork)
+    except msgspec.ValidationError:
+        return _NodeNetwork(metadata=msgspec.json.decode(raw, type=_Named).metadata)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -142,6 +167,8 @@ class ClusterPublisher:
 
     def observed(self, stamps: Mapping[NodeName, PlanStamp | None]) -> None:
         """Take over what another hand has made of published plans."""
+        if not stamps:
+            return
         published = self.recover()
         plans = {**published.plans, **stamps}
         kept = {node: stamp for node, stamp in plans.items() if stamp is not None}
@@ -170,16 +197,28 @@ class ClusterPublisher:
             self.api.apply(ref, part, field_manager=FIELD_MANAGER, force=True)
         ref = ObjectRef(resource=NODE_NETWORKS, name=action.plan.name)
         answer = self.api.apply(ref, objects.node_network, field_manager=FIELD_MANAGER, force=True)
+        self._remove_parts(action.plan.name, since=len(objects.parts))
         metadata = msgspec.json.decode(answer, type=_NodeNetwork).metadata
         stamp = PlanStamp(revision=action.revision, generation=action.generation, digest=action.digest)
-        return Written(version=int(metadata.resource_version), generation=metadata.generation, stamp=stamp)
+        return Written(
+            version=version_of(metadata.resource_version),
+            generation=metadata.generation,
+            stamp=stamp,
+            parts=len(objects.parts),
+        )
 
     def _withdraw(self, node: NodeName) -> None:
-        self.nodes.written.pop(node, None)
-        try:
+        with contextlib.suppress(NotFound):
             self.api.delete(ObjectRef(resource=NODE_NETWORKS, name=node))
-        except NotFound:
-            return
+        self._remove_parts(node, since=0)
+        self.nodes.written.pop(node, None)
+
+    def _remove_parts(self, node: NodeName, *, since: int) -> None:
+        """Those from an earlier, larger plan; last, for an agent may be reading them."""
+        before = self.nodes.written.get(node)
+        for index in range(since, min(before.parts, MAX_PARTS) if before else 0):
+            with contextlib.suppress(NotFound):
+                self.api.delete(ObjectRef(resource=NODE_NETWORK_PARTS, name=part_name(node, index)))
 
     def _read(self) -> Published:
         return Published(
@@ -193,7 +232,11 @@ class ClusterPublisher:
         data = self.records.read("commit")
         if data is None:
             return None
-        kept = msgspec.json.decode(data, type=_Kept)
+        try:
+            kept = msgspec.json.decode(data, type=_Kept)
+        except msgspec.DecodeError as error:
+            reason = f"ConfigMap atoll-record-commit: it does not hold a commit: {error}"
+            raise PublicationError(f"{reason}. Restore it from a backup of the cluster.") from None
         files = {path: text.encode() for path, text in kept.files.items()}
         return Snapshot(revision=Revision(kept.revision), files=files)
 
@@ -210,29 +253,28 @@ class ClusterPublisher:
             ) from None
 
     def _list(self) -> Mapping[NodeName, Written]:
-        """Every NodeNetwork there is; a plan that is not what its digest says gets none, and is replaced."""
+        """Every NodeNetwork there is; what is not as we wrote it gets no digest, and is written again."""
         token = ""
         while True:
             try:
-                page = msgspec.json.decode(
-                    self.api.list(NODE_NETWORKS, limit=50, continue_token=token), type=_Page
-                )
-            except ApiError as error:
-                raise PublicationError(f"nodenetworks cannot be listed: {error}") from None
-            for raw in page.items:
-                found = msgspec.json.decode(raw, type=_NodeNetwork)
-                self._epoch = max(self._epoch, found.spec.epoch + 1)
-                self.nodes.written[NodeName(found.metadata.name)] = self._written(found)
+                raw = self.api.list(NODE_NETWORKS, limit=50, continue_token=token)
+                page = msgspec.json.decode(raw, type=_Page)
+                for found in map(_node_network, page.items):
+                    self._epoch = max(self._epoch, found.spec.epoch + 1)
+                    self.nodes.written[NodeName(found.metadata.name)] = self._written(found)
+            except (ApiError, msgspec.DecodeError) as error:
+                raise PublicationError(f"nodenetworks cannot be read: {error}") from None
             token = page.metadata.continue_token
             if not token:
                 return self.nodes.written
 
     def _written(self, found: _NodeNetwork) -> Written:
         spec = found.spec
-        intact = self._digest(found) == spec.digest
+        intact = found.is_ours and self._digest(found) == spec.digest
         return Written(
-            version=int(found.metadata.resource_version),
+            version=version_of(found.metadata.resource_version),
             generation=found.metadata.generation,
+            parts=found.spec.parts,
             stamp=PlanStamp(
                 revision=Revision(spec.revision),
                 generation=spec.generation,
@@ -243,7 +285,7 @@ class ClusterPublisher:
     def _digest(self, found: _NodeNetwork) -> str:
         pieces = [found.spec.plan]
         try:
-            for index in range(found.spec.parts):
+            for index in range(min(found.spec.parts, MAX_PARTS)):
                 name = part_name(found.metadata.name, index)
                 part = self.api.get(ObjectRef(resource=NODE_NETWORK_PARTS, name=name))
                 pieces.append(msgspec.json.decode(part, type=_Part).spec.data)

@@ -12,6 +12,7 @@ import base64
 import gzip
 import hashlib
 import io
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -185,8 +186,11 @@ def _content(found: _ConfigMap) -> bytes:
 
 
 def _inflated(compressed: bytes) -> bytes:
-    with gzip.GzipFile(fileobj=io.BytesIO(compressed)) as stream:
-        content = stream.read(MAX_BYTES + 1)
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(compressed)) as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except zlib.error as error:
+        raise ValueError(str(error)) from None
     if len(content) > MAX_BYTES:
         raise ValueError(f"it is larger than {MAX_BYTES} bytes")
     return content

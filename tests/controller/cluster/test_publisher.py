@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import msgspec
 import pytest
 
@@ -10,6 +12,7 @@ from compiler.allocations import Allocations, NodeAllocation
 from compiler.names import NodeName, NodeNumber
 from controller.actions import KeepAllocations, KeepCommit, WithdrawPlan
 from controller.cluster.leadership import Deposed, GuardedApi
+from controller.cluster.node_networks import version_of
 from controller.cluster.objects import ResourceKey, decode_node
 from controller.cluster.publisher import ClusterPublisher
 from controller.cluster.records import CHUNK_BYTES, Records
@@ -18,7 +21,8 @@ from controller.snapshot import Snapshot
 from kube.api import ApiError, Invalid, ObjectRef
 from kube.api import Cause as ApiCause
 from kube.fake import FakeApi
-from kube.kinds import CONFIG_MAPS, NAMESPACES, NODE_NETWORKS
+from kube.kinds import CONFIG_MAPS, NAMESPACES, NODE_NETWORK_PARTS, NODE_NETWORKS
+from kube.resource import Resource
 from tests.contracts.test_publisher import FIRST, A, B, publish
 
 NAMESPACE = "atoll-system"
@@ -218,3 +222,108 @@ def test_a_large_plan_is_split_into_parts(api: FakeApi) -> None:
     body = msgspec.json.decode(api.get(node_network(api, A)))
     assert body["spec"]["parts"] > 1
     assert publisher(api).recover().plans[A].digest == action.digest == codec.digest(action.plan)
+
+
+def parts(api: FakeApi) -> list[str]:
+    return [item["metadata"]["name"] for item in msgspec.json.decode(api.list(NODE_NETWORK_PARTS))["items"]]
+
+
+def test_parts_that_a_smaller_plan_does_not_need_are_removed(api: FakeApi) -> None:
+    leader = publisher(api)
+    leader.chunk = 100
+    leader.execute(publish(A, 1))
+    leader.finish()
+    before = len(parts(api))
+    leader.chunk = 300
+    leader.execute(publish(A, 2))
+    leader.finish()
+    body = msgspec.json.decode(api.get(node_network(api, A)))
+    assert len(parts(api)) == body["spec"]["parts"] < before
+
+
+def test_parts_go_with_their_node_also_under_another_leader(api: FakeApi) -> None:
+    first = publisher(api)
+    first.chunk = 100
+    first.execute(publish(A, 1))
+    first.finish()
+    second = publisher(api)
+    second.recover()
+    second.execute(WithdrawPlan(node=A))
+    assert parts(api) == []
+
+
+def test_a_withdrawal_that_was_interrupted_is_done_again_as_a_whole(api: FakeApi) -> None:
+    leader = publisher(api)
+    leader.chunk = 100
+    leader.execute(publish(A, 1))
+    leader.finish()
+    api.lost_answers = 1
+    with pytest.raises(PublicationError):
+        leader.execute(WithdrawPlan(node=A))
+    assert A in leader.recover().plans
+    leader.execute(WithdrawPlan(node=A))
+    assert parts(api) == []
+    assert leader.recover().plans == {}
+
+
+def test_a_node_network_that_cannot_be_understood_stops_no_leader(api: FakeApi) -> None:
+    leader = publisher(api)
+    leader.execute(publish(A, 1))
+    leader.execute(publish(B, 2))
+    leader.finish()
+    api.patch(node_network(api, A), {"spec": {"generation": "many"}})
+    found = publisher(api).recover().plans
+    assert found[A].digest == ""
+    assert found[B].digest == publish(B, 2).digest
+
+
+def test_a_plan_whose_compressed_bytes_are_spoilt_is_published_anew(api: FakeApi) -> None:
+    leader = publisher(api)
+    leader.execute(publish(A, 1))
+    leader.finish()
+    body = msgspec.json.decode(api.get(node_network(api, A)))
+    plan = bytearray(base64.b64decode(body["spec"]["plan"]))
+    plan[len(plan) // 2] ^= 0xFF
+    api.patch(node_network(api, A), {"spec": {"plan": base64.b64encode(plan).decode()}})
+    assert publisher(api).recover().plans[A].digest == ""
+
+
+@pytest.mark.parametrize("answered", range(5))
+def test_an_api_server_that_goes_away_is_one_line_for_the_operator(api: FakeApi, answered: int) -> None:
+    leader = publisher(api)
+    leader.chunk = 100
+    leader.execute(publish(A, 1))
+    leader.finish()
+    asked: list[str] = []
+
+    def count(verb: str, resource: Resource, code: str) -> None:
+        asked.append(verb)
+        api.outage = len(asked) >= answered
+
+    api.outage = answered == 0
+    counting = GuardedApi(api=api, leads=lambda: True, told=count)
+    with pytest.raises(PublicationError, match="Connection refused"):
+        ClusterPublisher(api=counting, records=Records(api=counting, namespace=NAMESPACE)).recover()
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"{", b"[]", b'{"revision":1}'])
+def test_a_damaged_commit_is_never_taken_for_none(api: FakeApi, spoilt: bytes) -> None:
+    records = Records(api=api, namespace=NAMESPACE)
+    records.write("commit", spoilt)
+    with pytest.raises(PublicationError, match="Restore it from a backup"):
+        publisher(api).recover()
+
+
+def test_a_record_whose_compressed_bytes_are_spoilt_is_damaged(api: FakeApi) -> None:
+    publisher(api).execute(KeepAllocations(allocations=allocations(1)))
+    ref = ObjectRef(resource=CONFIG_MAPS, name="atoll-record-allocations", namespace=NAMESPACE)
+    content = bytearray(base64.b64decode(msgspec.json.decode(api.get(ref))["binaryData"]["content"]))
+    content[15] ^= 0xFF
+    api.patch(ref, {"binaryData": {"content": base64.b64encode(content).decode()}})
+    with pytest.raises(PublicationError, match="Restore it from a backup"):
+        publisher(api).recover()
+
+
+def test_a_version_that_is_no_number_is_older_than_everything(api: FakeApi) -> None:
+    assert version_of("12") == 12
+    assert version_of("") == version_of("v1") == version_of("-3") == version_of("²") == 0
