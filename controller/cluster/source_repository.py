@@ -12,6 +12,7 @@ import msgspec
 
 from controller.cluster.objects import ObservedSource
 from controller.cluster.source_spec import GitRef, Reference
+from controller.cluster.strategy import strategy_of
 from controller.credentials import Credentials, credentials_of
 from controller.git import GitRepository, GitSource
 from controller.location import parse_location, ref_of
@@ -60,6 +61,7 @@ class ClusterRepositories:
 
     def open(self, source: ObservedSource) -> GitSource:
         spec = source.spec
+        _check(source)
         location = parse_location(spec.url)
         if location.is_local:
             raise source_error(
@@ -106,6 +108,18 @@ class ClusterRepositories:
         except ApiError as error:
             subject = _named(source, resource.kind, reference)
             raise source_error("ATL802", subject, f"it cannot be read: {error}") from None
+
+
+def _check(source: ObservedSource) -> None:
+    """Raise SourceError for what the CRD's schema refuses, as an API server may hold it from before."""
+    spec = source.spec
+    try:
+        seconds_of(spec.interval), seconds_of(spec.timeout), strategy_of(spec.rollout)
+        if spec.verify:
+            Mode(spec.verify.mode)
+    except ValueError as error:
+        subject, remedy = source.key.subject, "Correct its spec: kubectl explain networksource.spec"
+        raise source_error("ATL801", subject, str(error), remedy) from None
 
 
 def _named(source: ObservedSource, kind: str, reference: Reference) -> str:
