@@ -108,7 +108,8 @@ class Account:
             return None
         name = ObjectName(namespace=key.namespace, name=key.name)
         users = tuple(sorted(_pods(self._compilation, name))) if self._compilation else ()
-        leaving = len(state.offer.leaving) if state.offer else 0
+        too_many = any(problem.code == "ATL601" for problem in state.objections.get(pseudo_path(*key), ()))
+        leaving = len(state.offer.leaving) if state.offer and too_many else 0
         return Hold(users=users) if users else Hold(unconfirmed=leaving)
 
     @property

@@ -17,4 +17,7 @@ class Hold:
     users: tuple[ObjectName, ...] = ()
     """The pods that use the network."""
     unconfirmed: int = 0
-    """So many networks are being deleted at once, too many without a confirmation; 0 if it is not that."""
+    """So many networks are being deleted at once, too many without a confirmation; 0 if it is not that.
+
+    With neither, nobody has decided yet.
+    """

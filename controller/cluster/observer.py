@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from compiler.names import NodeName
+from controller.cluster.departures import Departures
 from controller.cluster.facts import Changed, Facts
 from controller.cluster.node_traits import traits_of
 from controller.cluster.objects import (
@@ -29,7 +29,7 @@ from controller.cluster.waker import InboxWaker
 from controller.composition import Offer, pseudo_path
 from controller.git import Sighting
 from controller.log import now
-from controller.rollout import NodeTraits
+from controller.rollout import NodeTraits, Strategy
 from controller.snapshot import Revision, Snapshot
 from controller.state import Observation, Place, State
 from kube.kinds import (
@@ -51,6 +51,7 @@ class ClusterObserver:
     watcher: SourceWatcher
     publisher: ClusterPublisher
     clock: Callable[[], datetime] = now
+    stopwatch: Callable[[], float] = time.monotonic
     facts: Facts = field(default_factory=Facts)
     resources: dict[ResourceKey, Observed | Undecodable] = field(default_factory=dict)
     """VirtualNetworks, VirtualNetworkRouters and ClusterConfigs as they stand."""
@@ -62,12 +63,16 @@ class ClusterObserver:
     """What Git declares or declared: the resource only shows it. None before it is known."""
     finding: Finding | None = None
     """The last look at the repository."""
+    departures: Departures = field(default_factory=Departures)
     _terminating: frozenset[ResourceKey] = field(default=frozenset(), init=False)
+    _leaving: frozenset[ResourceKey] = field(default=frozenset(), init=False)
+    """Of the terminating ones those that are offered as such."""
+    _followed: ResourceKey | None = field(default=None, init=False)
     _excluded: frozenset[ResourceKey] = field(default=frozenset(), init=False)
     _offer: Offer = field(default_factory=Offer, init=False)
 
     def pause(self) -> float:
-        return math.inf
+        return self.departures.pause(self.stopwatch())
 
     @property
     def source(self) -> ObservedSource | None:
@@ -91,31 +96,41 @@ class ClusterObserver:
 
     def observe(self, state: State, *, look: bool) -> Observation:
         changed = self.waker.take().changed
+        elapsed = self.stopwatch()
         stamps = self.publisher.nodes.take(dict(_nodes(changed)))
         self.publisher.observed(stamps)
         self._take_traits(changed)
         self._take_sources(changed)
+        is_another = self._is_another_source()
         self._take_resources(changed)
         observation = Observation(
             time=self.clock(),
-            elapsed=time.monotonic(),
+            elapsed=elapsed,
             inventory=self.facts.take(changed),
-            offer=self._new_offer(state),
+            offer=self._new_offer(state, elapsed),
             stamps=stamps,
-            strategy=strategy_of(self.source.spec.rollout) if self.source else None,
+            strategy=_strategy(self.source) if self.source else None,
             traits=self.traits,
             reports=self.publisher.reports(),
         )
-        return self._with_finding(state, observation)
+        return self._with_finding(state, observation, is_another=is_another)
 
-    def _with_finding(self, state: State, observation: Observation) -> Observation:
+    def _is_another_source(self) -> bool:
+        """Whether another NetworkSource counts than before: what the other declared then stands by itself."""
+        followed, self._followed = self._followed, self.source.key if self.source else None
+        if followed is None or followed == self._followed:
+            return False
+        self.finding = self.inventory = None
+        return True
+
+    def _with_finding(self, state: State, observation: Observation, *, is_another: bool) -> Observation:
         self.watcher.follow(self.source, state.good.revision if state.good else None)
-        if self.source is None:
+        if is_another or not self.sources:
             return _without_source(state, observation)
-        finding = self.watcher.take()
-        self.finding = finding or self.finding
+        finding = self.watcher.take() if self.source else None
         if finding is None:
-            return replace(observation, handled=self.finding.handled if self.finding else "")
+            return observation
+        self.finding = finding
         return replace(
             observation,
             place=finding.place,
@@ -157,24 +172,28 @@ class ClusterObserver:
             found = ResourceKey(kind="NetworkSource", namespace=key.namespace, name=key.name)
             if raw is None:
                 self.sources.pop(found, None)
-            else:
-                self.sources[found] = decode_source(found, raw)
+                continue
+            source = decode_source(found, raw)
+            if isinstance(source, ObservedSource) or found not in self.sources:
+                self.sources[found] = source  # one that cannot be understood any more keeps what it said
 
-    def _new_offer(self, state: State) -> Offer | None:
+    def _new_offer(self, state: State, elapsed: float) -> Offer | None:
         """What the cluster declares by other hands than ours, where that is something else than before."""
-        mirrored = self._excluded_now(state)
-        concerned = self.touched | (mirrored ^ self._excluded)
+        mirrored, ready = self._excluded_now(state), self.departures.take(self._terminating, elapsed)
+        concerned = self.touched | (mirrored ^ self._excluded) | (ready ^ self._leaving)
         if not concerned and state.offer is not None:
             return None
-        self._excluded = mirrored
+        self._excluded, self._leaving = mirrored, ready
         files, leaving = dict(self._offer.files), set(self._offer.leaving)
         for key in concerned:
             path, item = pseudo_path(*key), self.resources.get(key)
+            if isinstance(item, Undecodable) and key not in mirrored:
+                continue  # what it said before stays
             files.pop(path, None)
             leaving.discard(path)
             if isinstance(item, Observed) and key not in mirrored:
                 files[path] = item.manifest
-                if item.metadata.terminating:
+                if key in ready:
                     leaving.add(path)
         offer = Offer(files=files, leaving=frozenset(leaving))
         if state.offer is not None and offer == self._offer:
@@ -195,11 +214,20 @@ class ClusterObserver:
 
 def _without_source(state: State, observation: Observation) -> Observation:
     """Nobody names a repository any more: what it declared stays, as the objects in the cluster."""
-    if state.good is None or not state.good.snapshot.files:
+    told = state.candidate is not None and not state.candidate.revision
+    if state.good is None or not state.good.snapshot.files or told:
         return observation
     nothing = Snapshot(revision=Revision(""), files={})
     sighting = Sighting(revision=nothing.revision, rewritten=False)
     return replace(observation, sighting=sighting, snapshot=nothing, place=NOWHERE)
+
+
+def _strategy(source: ObservedSource) -> Strategy:
+    """The usual one where the spec's cannot be understood, which the look at the repository reports."""
+    try:
+        return strategy_of(source.spec.rollout)
+    except ValueError:
+        return Strategy()
 
 
 def _parsed(entries: tuple[str, ...]) -> Iterator[ResourceKey]:

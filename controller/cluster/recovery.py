@@ -11,6 +11,11 @@ from controller.cluster.resource_status import SourceStatus
 from controller.snapshot import Revision
 from controller.state import State
 
+FIRST_LOOK = 5.0
+"""Seconds for which a new leader waits for its first look at the repository: until then it knows of no
+commit but the one in force, and would tell so."""
+RESUMED = 30.0
+"""Where the one before left a rollout unfinished: without its commit, what it has reached would go back."""
 HALTED = "Halted"
 ROLLOUT_HALTED = "ATL820"
 
@@ -20,11 +25,20 @@ def recovered(state: State, source: ObservedSource | None) -> State:
     status = source.status if source else None
     if status is None:
         return state
-    state = replace(state, handled=status.last_handled_reconcile_at)
+    seen = Revision(status.last_seen_revision) if status.last_seen_revision else None
+    state = replace(state, handled=status.last_handled_reconcile_at, seen=seen)
     if status.rollout is None or status.rollout.stage != HALTED:
         return state
     problem = _halt(status)
     return replace(state, quarantined=Revision(status.rollout.revision), halted=problem, problems=(problem,))
+
+
+def patience(source: ObservedSource | None) -> float:
+    """Return for how many seconds a new leader is to wait for its first look at the repository."""
+    if source is None or source.spec.suspend:
+        return 0.0
+    rollout = source.status.rollout if source.status else None
+    return RESUMED if rollout and rollout.stage != HALTED else FIRST_LOOK
 
 
 def oldest(sources: Collection[ObservedSource]) -> ObservedSource | None:

@@ -7,6 +7,7 @@ holds, works, and ends with the lease: a process that has lost it knows too much
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -22,7 +23,7 @@ from controller.cluster.objects import ObservedSource, ResourceKey, decode_sourc
 from controller.cluster.observer import DECLARING, NOWHERE, ClusterObserver
 from controller.cluster.publisher import ClusterPublisher
 from controller.cluster.records import Records
-from controller.cluster.recovery import oldest, recovered
+from controller.cluster.recovery import oldest, patience, recovered
 from controller.cluster.source_repository import ClusterRepositories, seconds_of
 from controller.cluster.source_watcher import SourceWatcher
 from controller.cluster.teller import ClusterTeller
@@ -193,25 +194,37 @@ class Replica:
 
     def _work(self, stopping: Callable[[], bool]) -> None:
         self._await_caches(stopping)
-        self.controller = self._controller()
+        source = self._source()
+        self.controller = self._controller(source)
         state = self.controller.state
         self.log("started", generation=state.allocations.generation, plans=len(state.published.plans))
         assert self.watcher
         assert self.identities
         self.watcher.start()
         self.identities.start()
+        self.watcher.follow(source, state.good.revision if state.good else None)
+        self._await_look(self.watcher, patience(source), stopping)
         self.controller.run(stopping)
 
     def _await_caches(self, stopping: Callable[[], bool]) -> None:
         for reflector in self.reflectors.values():
             while not reflector.synced.wait(_WAIT):
-                self.pulse.beat()
-                if stopping():
-                    raise Stop
-                if not self.election.is_leader():
-                    raise Deposed("the lease was lost while the caches filled")
+                self._go_on(stopping)
 
-    def _controller(self) -> Controller:
+    def _await_look(self, watcher: SourceWatcher, seconds: float, stopping: Callable[[], bool]) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not watcher.await_look(_WAIT):
+            self._go_on(stopping)
+
+    def _go_on(self, stopping: Callable[[], bool]) -> None:
+        """Raise what ends the wait for something else."""
+        self.pulse.beat()
+        if stopping():
+            raise Stop
+        if not self.election.is_leader():
+            raise Deposed("the lease was lost before the first turn")
+
+    def _controller(self, source: ObservedSource | None) -> Controller:
         api = self.guarded
         publisher = ClusterPublisher(api=api, records=Records(api=api, namespace=self.settings.namespace))
         self.watcher = SourceWatcher(
@@ -244,7 +257,7 @@ class Replica:
             publisher=publisher,
             waker=waker,
             log=self.log,
-            state=recovered(first_state(NOWHERE, publisher), self._source()),
+            state=recovered(first_state(NOWHERE, publisher), source),
             teller=teller,
         )
 

@@ -33,7 +33,7 @@ def source_facts(
     own = problem is not None and problem.code in _OPERATORS
     return SourceFacts(
         generation=item.metadata.generation,
-        requested_at=finding.handled if finding else "",
+        requested_at=finding.handled if finding else state.handled,
         invalid=str(problem) if problem and own else "",
         suspended=item.spec.suspend,
         unreachable=None if own else problem,

@@ -255,7 +255,7 @@ def _terminating(standing: Standing) -> tuple[Finding, ...]:
     if standing.in_git:
         text = "Deleted by hand while Git declares it: it stays in force, and the resource comes back"
         return unready(Reason.DELETING, text, because=RECONCILING)
-    if hold is None:
+    if hold is None or not (hold.users or hold.unconfirmed):
         return unready(Reason.DELETING, "Deletion is under way", because=RECONCILING)
     remedy = "name it in spec.confirmDeletionOf of the ClusterConfig"
     if hold.users:
