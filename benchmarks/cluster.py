@@ -1,7 +1,7 @@
 """The controller on a real kube-apiserver with etcd: how fast, how large, how many requests.
 
-200 nodes, 200 networks, 5,000 running pods, 200 Services; the agents are simulated in one process that
-reports each plan as applied at once. Everything runs on this machine, the API server, etcd and the load
+200 nodes, 200 networks, 5,000 running pods, 200 Services; the agents are simulated and
+report each plan as applied at once. Everything runs on this machine, the API server, etcd and the load
 included, so times are those of a busy machine. Needs a folder of binaries in ATOLL_CONTROL_PLANE
 (tools/control_plane.sh prints it). Run: python -m benchmarks.cluster
 """
@@ -29,7 +29,7 @@ def main() -> int:
     options.add_argument("--nodes", type=int, default=200)
     options.add_argument("--teams", type=int, default=20, help="of ten networks each")
     options.add_argument("--pods", type=int, default=25, help="of each network")
-    options.add_argument("--rounds", type=int, default=3, help="of seven commits each, for each rollout")
+    options.add_argument("--rounds", type=int, default=4, help="of six commits each, for each rollout")
     options.add_argument("--logs", type=Path, help="where to keep the processes' logs")
     chosen = options.parse_args()
     try:

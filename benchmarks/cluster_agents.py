@@ -1,28 +1,23 @@
-"""All nodes' agents in one process: whatever plan a NodeNetwork holds is reported as applied, at once.
+"""All nodes' agents at once: whatever plan a NodeNetwork holds is reported as applied, without delay.
 
 A real agent has its own watch and takes its time; what the controller and the API server get from it is
-the same, one patch of the status for each new plan. Run by `benchmarks.cluster`.
+the same, one patch of the status for each new plan.
 """
 
 from __future__ import annotations
 
-import argparse
-import threading
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 
 from agent.node_status import READY, AppliedPlan, Condition, NodeStatus
 from agent.status_file import AddressUse, Reason
 from controller.state import timestamp
-from kube.api import Api, ApiError, Key, ObjectRef
-from kube.client import ClusterApi
-from kube.connection import connect
+from kube.api import Api, ApiError, ObjectRef
 from kube.kinds import NODE_NETWORKS
-from kube.reflector import Reflector, Selection
 
 CONNECTIONS = 4
 
@@ -51,34 +46,26 @@ class _NodeNetwork(msgspec.Struct):
 
 @dataclass(kw_only=True)
 class Agents:
-    """A reflector's sink."""
-
     api: Api
-    _done: dict[str, int] = field(default_factory=dict)
-    """By node, the generation of the object that was reported."""
+    _newest: dict[str, int] = field(default_factory=dict)
+    """By node, the generation of the object."""
     _workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(CONNECTIONS))
 
-    def changed(self, key: Key, raw: bytes) -> None:
+    def take(self, raw: bytes) -> None:
+        """The object is new or has changed; in another thread its node says that it has the plan."""
         found = msgspec.json.decode(raw, type=_NodeNetwork)
-        if self._done.get(key.name) != found.metadata.generation:
-            self._done[key.name] = found.metadata.generation
+        if self._newest.get(found.metadata.name) != found.metadata.generation:
+            self._newest[found.metadata.name] = found.metadata.generation
             self._workers.submit(self._report, found)
 
-    def removed(self, key: Key) -> None:
-        self._done.pop(key.name, None)
-
-    def synced(self) -> None:
-        return
-
     def _report(self, found: _NodeNetwork) -> None:
-        if self._done.get(found.metadata.name) != found.metadata.generation:
+        if self._newest.get(found.metadata.name) != found.metadata.generation:
             return  # a newer plan is there
         ref = ObjectRef(resource=NODE_NETWORKS, name=found.metadata.name)
         try:
             self.api.patch(ref, status_of(found).merge_patch(), subresource="status")
         except ApiError as error:
-            print(f"{ref}: {error}", flush=True)
-            self._done.pop(found.metadata.name, None)
+            print(f"the agent of {found.metadata.name}: {error}", file=sys.stderr)
 
 
 def status_of(found: _NodeNetwork) -> NodeStatus:
@@ -105,15 +92,3 @@ def status_of(found: _NodeNetwork) -> NodeStatus:
         addresses=tuple(AddressUse(network=network.name, used=1) for network in own),
         agent_version="simulated",
     )
-
-
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("kubeconfig", type=Path)
-    api = ClusterApi.of(connect(options.parse_args().kubeconfig))
-    Reflector(api, Selection(resource=NODE_NETWORKS), Agents(api=api)).start()
-    threading.Event().wait()
-
-
-if __name__ == "__main__":
-    main()

@@ -58,10 +58,15 @@ class WorkTree:
 def edits(*, first: int, rounds: int) -> Iterator[Edit]:
     """Each kind once for each of `rounds` teams from the `first` on, whose networks are as they began."""
     for team in range(first, first + rounds):
-        yield from _of_a_team(team, mtu=1401 + team)
+        yield from _of_a_team(team)
 
 
-def _of_a_team(team: int, *, mtu: int) -> Iterator[Edit]:
+def setting(mtu: int) -> Edit:
+    """What changes the plan of every node."""
+    return Edit(kind="a setting of all nodes", files={"cluster.yaml": cluster_load.config(mtu=mtu)})
+
+
+def _of_a_team(team: int) -> Iterator[Edit]:
     folder = f"team-{team:03}"
 
     def one(kind: str, name: str, content: bytes) -> Edit:
@@ -77,7 +82,6 @@ def _of_a_team(team: int, *, mtu: int) -> Iterator[Edit]:
     yield one("a subnet more", "net-9", with_subnet(team, 9))
     yield one("egress", "net-8", with_line(team, 8, "  egress: snat"))
     yield one("infrastructure narrowed", "net-0", with_line(team, 0, "  infrastructure: {services: []}"))
-    yield Edit(kind="a setting of all nodes", files={"cluster.yaml": cluster_load.config(mtu=mtu)})
 
 
 def awaited(team: int) -> bytes:

@@ -6,7 +6,7 @@ import statistics
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
@@ -24,6 +24,8 @@ LATE = 6.0
 """Seconds within which statuses that differ in counts only are written too."""
 PODS = 40
 BURST = 400
+SETTINGS = 3
+"""Commits that change every node's plan, measured apart."""
 HEARTBEATS = 12
 """Of each node in an hour: a kubelet whose node does not change reports every five minutes."""
 HOURLY_PODS = 1_000
@@ -48,7 +50,6 @@ class Phases:
     scene: Scene
     table: Table
     rounds: int
-    commits: list[Measured] = field(default_factory=list)
 
     def run(self) -> None:
         self._start()
@@ -94,12 +95,12 @@ class Phases:
         self.scene.seen.plans.await_rest(quiet=QUIET, within=PATIENCE)
         leader = self.scene.leader()
         before = leader.usage()
-        measured = []
-        for edit in cluster_commits.edits(first=first, rounds=self.rounds):
-            measured.append(self._commit(edit))
-            self._progress(_commit_text(measured[-1]))
+        measured = [self._commit(edit) for edit in cluster_commits.edits(first=first, rounds=self.rounds)]
         time.sleep(LATE)
         self._tell_commits(title, measured, leader.usage().since(before))
+        everywhere = [self._commit(cluster_commits.setting(1401 + first + n)) for n in range(SETTINGS)]
+        spread = _spread([one.written for one in everywhere])
+        self._note("  a setting of all nodes", f"{spread}; {everywhere[0].plans} plans")
 
     def _commit(self, edit: cluster_commits.Edit) -> Measured:
         seen = self.scene.seen
@@ -109,12 +110,14 @@ class Phases:
         seen.plans.await_rest(quiet=QUIET, within=PATIENCE)
         writes = seen.plans.since(began)
         last = max((write.at for write in writes), default=applied)
-        return Measured(
+        measured = Measured(
             kind=edit.kind,
             written=last - began,
             applied=applied - began,
             plans=len({write.node for write in writes}),
         )
+        self._progress(_commit_text(measured))
+        return measured
 
     def _tell_commits(self, title: str, measured: list[Measured], used: Usage) -> None:
         count = len(measured)

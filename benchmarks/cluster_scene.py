@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import schemas
+from benchmarks.cluster_agents import Agents
 from benchmarks.cluster_commits import AWAITED, Edit, WorkTree
 from benchmarks.cluster_controller import ControllerProcess, await_leader
 from benchmarks.cluster_load import SYSTEM, Load, at_once
-from benchmarks.cluster_watch import Seen
+from benchmarks.cluster_watch import Plans, Seen
 from benchmarks.synthetic_cluster import Size
 from cli.lab.authority import Authority
-from cli.lab.child import Child
 from cli.lab.control_plane import Binaries, ControlPlane
 from cli.lab.definitions import install
 from cli.lab.git_host import GitHost
@@ -45,22 +44,9 @@ class Scene:
             (folder / name).mkdir()
         self.plane = ControlPlane(binaries, folder=folder / "plane")
         self._host = GitHost(folder / "git", Authority(folder / "ca"))
-        self._agents = Child(
-            "agents",
-            [
-                "env",
-                f"PYTHONPATH={Path(__file__).parents[1]}",
-                sys.executable,
-                "-m",
-                "benchmarks.cluster_agents",
-                str(self.plane.kubeconfig),
-            ],
-            folder=folder,
-        )
         self.controllers = [
             ControllerProcess(name, kubeconfig=self.plane.kubeconfig, folder=folder) for name in ("a", "b")
         ]
-        self.seen = Seen()
         self.pods: list[Pod] = []
         self._asked = 0
 
@@ -69,6 +55,7 @@ class Scene:
         self._host.start()
         self.api = ClusterApi.of(connect(self.plane.kubeconfig))
         self.kubelets = Kubelets(self.api)
+        self.seen = Seen(plans=Plans(agents=Agents(api=self.api)))
         install(self.api, schemas.crds())
         return self
 
@@ -78,7 +65,6 @@ class Scene:
         for controller in self.controllers:
             controller.kill()
         self.seen.stop()
-        self._agents.stop()
         self._host.stop()
         self.plane.stop()
 
@@ -114,7 +100,6 @@ class Scene:
         body = {"apiVersion": NETWORK_SOURCES.api_version, "kind": NETWORK_SOURCES.kind, "spec": spec}
         self.api.create(NETWORK_SOURCES, {**body, "metadata": {"name": SOURCE.name}}, namespace=SYSTEM)
         self.seen.start(self.api)
-        self._agents.start()
         return commit
 
     def roll_out(self, rollout: Json) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from benchmarks.cluster_agents import Agents
 from benchmarks.cluster_load import SYSTEM
 from kube.api import Api, Key
 from kube.kinds import NETWORK_SOURCES, NODE_NETWORKS
@@ -46,14 +47,16 @@ class Write:
 
 @dataclass(kw_only=True)
 class Plans:
-    """A reflector's sink for NodeNetworks."""
+    """A reflector's sink for NodeNetworks. The agents see them through it, too: a second watch costs time."""
 
+    agents: Agents
     writes: list[Write] = field(default_factory=list)
     _generations: dict[str, int] = field(default_factory=dict)
     arrived: threading.Condition = field(default_factory=threading.Condition)
 
     def changed(self, key: Key, raw: bytes) -> None:
         now = time.monotonic()
+        self.agents.take(raw)
         generation = msgspec.json.decode(raw, type=_Object).metadata.generation
         if self._generations.get(key.name) != generation:
             self._generations[key.name] = generation
@@ -129,7 +132,7 @@ class Sources:
 class Seen:
     """What the API server shows of the controller's work."""
 
-    plans: Plans = field(default_factory=Plans)
+    plans: Plans
     source: Sources = field(default_factory=Sources)
     _stops: list[Callable[[], None]] = field(default_factory=list)
 
