@@ -22,6 +22,8 @@ from kube.kinds import NODE_NETWORK_PARTS, NODE_NETWORKS
 
 CHUNK = 700_000
 """Characters of base64 in one object."""
+LEVEL = 5
+"""Of gzip: half the time of its default, and 4% more bytes."""
 MAX_PARTS = 16
 """An agent may read no further ones: 12 MB compressed, some 200 MB of plan."""
 MAX_BYTES = 256 * 1024 * 1024
@@ -45,7 +47,7 @@ class PlanTooLarge(Exception):
 def objects_of(action: PublishPlan, *, epoch: int, chunk: int = CHUNK) -> PlanObjects:
     """Return a plan as objects; `epoch` is that of the leader that writes. Raise PlanTooLarge."""
     plan = action.plan
-    text = base64.b64encode(gzip.compress(encode_plan(plan).strip(), compresslevel=6, mtime=0)).decode()
+    text = base64.b64encode(gzip.compress(encode_plan(plan).strip(), compresslevel=LEVEL, mtime=0)).decode()
     pieces = [text[at : at + chunk] for at in range(0, len(text), chunk)]
     if len(pieces) > MAX_PARTS + 1:
         raise PlanTooLarge(f"the plan of node {plan.name} has {len(text)} bytes, compressed, too many")
