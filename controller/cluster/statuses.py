@@ -127,7 +127,7 @@ def config_status(standing: Standing, previous: ConfigStatus | None, *, now: str
     made = ConfigStatus(
         observed_generation=standing.generation, last_handled_reconcile_at=standing.requested_at
     )
-    return _told(made, standing, _ready, before, now)
+    return _told(made, standing, _config_ready, before, now)
 
 
 def subnet_uses(network: VirtualNetwork, used: Mapping[Prefix, int]) -> tuple[SubnetUse, ...]:
@@ -212,6 +212,16 @@ def _ready(standing: Standing) -> tuple[Finding, ...]:
         text = "Not in force yet: it waits for a commit that compiles"
         return unready(Reason.AWAITING_COMMIT, text, because=RECONCILING)
     return _in_force(standing)
+
+
+def _config_ready(standing: Standing) -> tuple[Finding, ...]:
+    """The configuration is in force in every plan: there is nothing to count."""
+    findings = _ready(standing)
+    if findings[0].reason is not Reason.IN_FORCE:
+        return findings
+    warnings = in_short(standing.problems, Severity.WARNING)
+    told = f"in force{_of_commit(standing)}", f"warning: {warnings}" if warnings else ""
+    return ready(Reason.IN_FORCE, sentence(*told))
 
 
 def _in_force(standing: Standing) -> tuple[Finding, ...]:
