@@ -48,6 +48,7 @@ SOURCE: Final = ObjectRef(resource=NETWORK_SOURCES, name="networks", namespace=N
 CREDENTIALS: Final = ObjectRef(resource=SECRETS, name="git", namespace=NAMESPACE)
 CONFIG: Final = ObjectRef(resource=CLUSTER_CONFIGS, name="cluster")
 PASSWORD: Final = "correct horse"  # noqa: S105  # of nothing but a test's repository
+_NOTHING: Final[Json] = {}
 _numbers = count(1)
 
 
@@ -86,7 +87,7 @@ class Stage:
         self.api.patch(ref, {"metadata": {"annotations": {REQUESTED_AT: stamp}}})
         return stamp
 
-    def follow(self, name: str = SOURCE.name, **spec: object) -> ObjectRef:
+    def follow(self, spec: Json = _NOTHING, *, name: str = SOURCE.name) -> ObjectRef:
         """Make a NetworkSource for the repository, which looks seldom by itself; `spec` is added to it."""
         usual = {"url": self.host.url("remote"), "interval": "1h", "secretRef": {"name": CREDENTIALS.name}}
         body = {**self.body(NETWORK_SOURCES, name, NAMESPACE), "spec": {**usual, **spec}}
@@ -154,11 +155,20 @@ class Stage:
         kubeconfig = kubeconfig or self.cluster.plane.kubeconfig
         return self._started(ThreadReplica(kubeconfig, self.folder, instance, terms))
 
-    def replace_controller(self) -> ThreadReplica:
-        """End the one in a thread, as an upgrade would, and start another."""
-        (former,) = (one for one in self._running if isinstance(one, ThreadReplica))
-        former.stop()
+    def only_controller(self) -> ThreadReplica:
+        """The one that runs in a thread."""
+        (only,) = (one for one in self._running if isinstance(one, ThreadReplica))
+        return only
+
+    def end_controller(self) -> None:
+        """Raises what it died of, if it did."""
+        former = self.only_controller()
         self._running.remove(former)
+        former.stop()
+
+    def replace_controller(self) -> ThreadReplica:
+        """As an upgrade would."""
+        self.end_controller()
         replica = self.controller("two")
         replica.story.until("started")
         return replica

@@ -82,7 +82,7 @@ def test_commits_reach_two_agents_and_come_back_as_statuses(stage: Stage) -> Non
 
 def test_a_commit_is_seen_without_anybody_telling_of_it(stage: Stage) -> None:
     first = stage.repository.commit(RED)
-    stage.follow(interval="5s")
+    stage.follow({"interval": "5s"})
     stage.controller()
     stage.until_applied(first)
     stage.until_applied(stage.repository.commit(RED_AND_BLUE))
@@ -122,7 +122,7 @@ def test_while_suspended_no_commit_is_looked_at(stage: Stage) -> None:
 
 def test_the_oldest_of_two_sources_counts_until_it_is_deleted(stage: Stage) -> None:
     first = running(stage)
-    other = stage.follow("other", ref={"branch": "other"})
+    other = stage.follow({"ref": {"branch": "other"}}, name="other")
     found = stage.until(other, lambda it: reason_of(it) == "Superseded", "superseded")
     assert condition_of(found, "Stalled")["status"] == "True"
     assert "atoll-system/networks is older" in condition_of(found)["message"]

@@ -32,7 +32,7 @@ def started(stage: Stage, **spec: object) -> str:
     (node,) = stage.nodes(1)
     stage.pod("web", node, "red")
     first = stage.repository.commit(RED)
-    stage.follow(**spec)
+    stage.follow(spec)
     stage.controller()
     stage.twin(node)
     stage.until_applied(first)
@@ -48,7 +48,7 @@ def test_a_host_that_is_away_at_the_start_is_awaited_while_networks_of_others_wo
     first = stage.repository.commit(RED)
     url = stage.host.url("remote")
     stage.host.stop()
-    stage.follow(interval="5s", url=url)
+    stage.follow({"interval": "5s", "url": url})
     stage.declare_cluster()
     green = stage.declare("green", {"subnets": ["10.7.0.0/24"]})
     stage.controller()
@@ -106,7 +106,7 @@ def test_a_host_with_a_certificate_of_somebody_else_is_not_believed(stage: Stage
     (tmp_path / "other").mkdir()
     stage.put_credentials(certificate=Authority(tmp_path / "other").certificate.read_bytes())
     first = stage.repository.commit(RED)
-    stage.follow(interval="5s")
+    stage.follow({"interval": "5s"})
     stage.controller()
     source = stage.until(SOURCE, is_unreachable, "unreachable")
     assert "certificate" in condition_of(source)["message"]
@@ -129,7 +129,7 @@ def test_a_password_that_is_changed_in_the_secret_is_used_from_then_on(stage: St
 
 def test_a_secret_that_is_missing_is_named_and_awaited(stage: Stage) -> None:
     first = stage.repository.commit(RED)
-    stage.follow(interval="5s", secretRef={"name": "later"})
+    stage.follow({"interval": "5s", "secretRef": {"name": "later"}})
     stage.controller()
     source = stage.until(SOURCE, lambda it: not is_ready(it) and bool(reason_of(it)), "not ready")
     source = stage.until(SOURCE, is_unreachable, "unreachable")
@@ -217,7 +217,7 @@ def test_a_commit_without_an_allowed_signature_is_refused_until_a_good_one_comes
     stage.put_secret("signers", {"alice.pub": keys.public("alice")})
     verify = {"mode": "ssh", "keysFrom": {"kind": "Secret", "name": "signers"}}
     first = stage.repository.commit(RED, signer="alice")
-    stage.follow(url=stage.host.url("signed/remote"), verify=verify)
+    stage.follow({"url": stage.host.url("signed/remote"), "verify": verify})
     stage.controller()
     stage.until_applied(first)
     assert condition_of(stage.get(SOURCE), "SourceVerified")["status"] == "True"

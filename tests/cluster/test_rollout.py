@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from kube.api import Json
 from tests.cluster.stage import (
     SOURCE,
     Stage,
@@ -25,8 +26,8 @@ from tests.controller.files import RED, network
 SMALLER = RED | {"red.yaml": network("red", "10.1.0.0/25")}
 """Concerns every node with a pod in network red."""
 THIRD = RED | {"red.yaml": network("red", "10.1.0.0/26")}
-PATIENT = {"canary": {"count": 1}, "share": "50%", "readyTimeout": "10m"}
-HASTY = PATIENT | {"readyTimeout": "5s"}
+PATIENT: Json = {"canary": {"count": 1}, "share": "50%", "readyTimeout": "10m"}
+HASTY: Json = {**PATIENT, "readyTimeout": "5s"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,13 +53,13 @@ class Scene:
             self.twins[name].stop()
 
 
-def begun(stage: Stage, nodes: int, rollout: dict[str, object]) -> Scene:
+def begun(stage: Stage, nodes: int, rollout: Json) -> Scene:
     """The first commit is in force everywhere: it has nothing before it to be careful about."""
     names = stage.nodes(nodes)
     for name in names:
         stage.pod(f"web-{name}", name, "red")
     first = stage.repository.commit(RED)
-    stage.follow(rollout=rollout)
+    stage.follow({"rollout": rollout})
     stage.controller()
     twins = {name: stage.twin(name) for name in names}
     stage.until_applied(first, *names)
@@ -97,7 +98,7 @@ def test_a_canary_goes_first_then_a_share_then_all(stage: Stage) -> None:
 
 def test_nodes_with_a_label_are_preferred_as_canaries(stage: Stage) -> None:
     canary = {"count": 1, "nodeSelector": {"matchLabels": {"kubernetes.io/hostname": "node-3"}}}
-    scene = begun(stage, 3, PATIENT | {"canary": canary})
+    scene = begun(stage, 3, {**PATIENT, "canary": canary})
     scene.stop("node-3")
     second = stage.push(SMALLER)
     scene.until_stage("Canary", second)
@@ -110,7 +111,7 @@ def test_a_node_that_is_away_from_the_start_holds_up_nobody(stage: Stage) -> Non
     for name in names:
         stage.pod(f"web-{name}", name, "red")
     first = stage.repository.commit(RED)
-    stage.follow(rollout=HASTY)
+    stage.follow({"rollout": HASTY})
     stage.controller()
     stage.twin("node-2")
     stage.until(node_ref("node-2"), lambda it: bool(it) and in_force(it), "in force")

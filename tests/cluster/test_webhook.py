@@ -28,7 +28,7 @@ def replica(stage: Stage) -> ThreadReplica:
     """It leads, knows the secret, and would look again in an hour."""
     stage.put_secret("hook", {"token": SECRET})
     first = stage.repository.commit(RED)
-    stage.follow(**HOOK)
+    stage.follow(HOOK)
     replica = stage.controller()
     stage.until_applied(first)
     return listening(replica)
