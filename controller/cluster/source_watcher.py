@@ -83,6 +83,8 @@ class SourceWatcher:
     _failures: int = field(default=0, init=False)
     _last: tuple[object, ...] = field(default=(), init=False)
     _looked: bool = field(default=False, init=False)
+    _due: float = field(default=0.0, init=False)
+    """When the next look is to be taken, by the monotonic clock."""
     _condition: threading.Condition = field(default_factory=threading.Condition, init=False)
     _thread: threading.Thread | None = field(default=None, init=False)
 
@@ -117,24 +119,31 @@ class SourceWatcher:
             finding, self._finding = self._finding, None
             return finding
 
-    def _run(self) -> None:
-        due = time.monotonic()
-        while True:
-            with self._condition:
-                while not self._stopped and (self._task is None or not self._is_due(due)):
-                    self._condition.wait(max(0.0, due - time.monotonic()) if self._task else None)
-                if self._stopped:
-                    return
-                task, self._asked = self._task, False
-                if self._afresh:
-                    self._stale, self._verification, self._last, self._afresh = True, None, (), False
-            assert task is not None
-            if not task.source.spec.suspend:
-                self._tell(task, self._look(task))
-            due = time.monotonic() + self._pause(task)
+    def look(self) -> None:
+        """Look at what is followed, in the caller's thread; what comes of it waits for `take`."""
+        with self._condition:
+            task, self._asked = self._task, False
+            if self._afresh:
+                self._stale, self._verification, self._last, self._afresh = True, None, (), False
+        if task is None:
+            return
+        if not task.source.spec.suspend:
+            self._tell(task, self._look(task))
+        self._due = time.monotonic() + self._pause(task)
 
-    def _is_due(self, due: float) -> bool:
-        return self._asked or time.monotonic() >= due
+    def _run(self) -> None:
+        while self._await_due():
+            self.look()
+
+    def _await_due(self) -> bool:
+        """Return False when it is time to stop."""
+        with self._condition:
+            while not self._stopped and (self._task is None or not self._is_due()):
+                self._condition.wait(max(0.0, self._due - time.monotonic()) if self._task else None)
+            return not self._stopped
+
+    def _is_due(self) -> bool:
+        return self._asked or time.monotonic() >= self._due
 
     def _pause(self, task: _Task) -> float:
         try:
