@@ -6,7 +6,8 @@ Secrets are read ahead, in a thread: a flood of requests must not become one of 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -16,7 +17,7 @@ from controller.cluster.objects import REQUESTED_AT, ObservedSource, ResourceKey
 from controller.cluster.source_spec import GitRef
 from controller.log import Log, now
 from controller.serving.webhook import Push, RefKind, WatchedRef
-from kube.api import Api, ApiError, ObjectRef
+from kube.api import Api, ApiError, Key, ObjectRef, TooManyRequests, Unauthorized, Unreachable
 from kube.inbox import Inbox
 from kube.kinds import NETWORK_SOURCES, SECRETS
 from kube.reflector import Reflector, Selection
@@ -25,6 +26,10 @@ KEY = "token"
 """Of the Secret."""
 RENEWAL = 30.0
 """Seconds between two readings of the Secrets: as old as a replaced one may be."""
+
+
+_AWAY = (Unreachable, TooManyRequests, Unauthorized)
+"""Errors that say nothing of the Secret."""
 
 
 class _Secret(msgspec.Struct):
@@ -37,6 +42,7 @@ class Webhooks:
     namespace: str
     log: Log
     clock: Callable[[], datetime] = now
+    renewal: float = RENEWAL
     _inbox: Inbox = field(default_factory=Inbox, init=False)
     _sources: dict[ResourceKey, ObservedSource] = field(default_factory=dict, init=False)
     _secrets: dict[ResourceKey, bytes] = field(default_factory=dict, init=False)
@@ -72,40 +78,50 @@ class Webhooks:
             self.log("push-not-passed-on", source=f"{namespace}/{name}", error=str(error))
 
     def _run(self) -> None:
+        known: Mapping[ResourceKey, str] = {}
+        due = 0.0
         while not self._stopping.is_set():
-            for key, raw in self._inbox.collect(RENEWAL).of(NETWORK_SOURCES).items():
-                found = _key(key.namespace, key.name)
-                source = decode_source(found, raw) if raw else None
-                if isinstance(source, ObservedSource):
-                    self._sources[found] = source
-                else:
-                    self._sources.pop(found, None)
-            self._read_secrets()
+            self._take(self._inbox.collect(self.renewal).of(NETWORK_SOURCES))
+            hooks = self._hooks()
+            # A source's status changes all the time; what it refers to hardly ever.
+            if hooks != known or time.monotonic() >= due:
+                self._secrets = dict(self._read(hooks))
+                known, due = hooks, time.monotonic() + self.renewal
 
-    def _read_secrets(self) -> None:
-        secrets: dict[ResourceKey, bytes] = {}
-        for key, source in self._sources.items():
-            hook = source.spec.webhook
-            if hook is None:
+    def _take(self, changed: Mapping[Key, bytes | None]) -> None:
+        for key, raw in changed.items():
+            found = _key(key.namespace, key.name)
+            if raw is None:
+                self._sources.pop(found, None)
                 continue
-            ref = ObjectRef(resource=SECRETS, name=hook.secret_ref.name, namespace=key.namespace)
+            source = decode_source(found, raw)
+            if isinstance(source, ObservedSource):
+                self._sources[found] = source  # another keeps what it said
+
+    def _hooks(self) -> Mapping[ResourceKey, str]:
+        """The Secrets by the sources that name one."""
+        named = ((key, source.spec.webhook) for key, source in self._sources.items())
+        return {key: hook.secret_ref.name for key, hook in named if hook}
+
+    def _read(self, hooks: Mapping[ResourceKey, str]) -> Iterator[tuple[ResourceKey, bytes]]:
+        self._told = {key: reason for key, reason in self._told.items() if key in hooks}
+        for key, name in hooks.items():
+            ref = ObjectRef(resource=SECRETS, name=name, namespace=key.namespace)
+            reason = f"Secret {name} holds no {KEY}"
             try:
                 data = msgspec.json.decode(self.api.get(ref), type=_Secret).data or {}
-            except (ApiError, msgspec.DecodeError) as error:
-                if isinstance(error, ApiError) and error.status == 0 and key in self._secrets:
-                    secrets[key] = self._secrets[key]  # the API server is away
-                else:
-                    self.log(
-                        "webhook-secret-unreadable", source=f"{key.namespace}/{key.name}", error=str(error)
-                    )
+            except _AWAY:
+                if key in self._secrets:
+                    yield key, self._secrets[key]
                 continue
+            except (ApiError, ValueError) as error:
+                data, reason = {}, str(error)
             if data.get(KEY):
-                secrets[key] = data[KEY]
                 self._told.pop(key, None)
-            else:
-                reason = f"Secret {hook.secret_ref.name} holds no {KEY}"
+                yield key, data[KEY]
+            elif self._told.get(key) != reason:
+                self._told[key] = reason
                 self.log("webhook-secret-unreadable", source=f"{key.namespace}/{key.name}", error=reason)
-        self._secrets = secrets
 
 
 def watched(ref: GitRef) -> WatchedRef:
