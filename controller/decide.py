@@ -325,7 +325,7 @@ def _commit(composition: Composition) -> Commit:
 
 def _must_recompose(before: State, now: State) -> bool:
     """Whether objects of the cluster may come into force, or leave it, beside the good commit."""
-    if now.offer is None or now.inventory is None:
+    if now.offer is None or now.inventory is None or (now.good is None and not now.offer.files):
         return False
     waiting = now.curable and now.inventory is not before.inventory
     return now.offer is not now.composed or now.compilation is None or _reverts(now) or waiting

@@ -39,6 +39,8 @@ class Account:
     state: State | None = None
     nodes: Coverage = NOWHERE
     """Of all nodes with a plan."""
+    _told: frozenset[NodeName] = frozenset()
+    """Nodes that had a report, or were held, at the turn before."""
     _networks: Mapping[ObjectName, VirtualNetwork] = field(default_factory=dict)
     _routers: Mapping[ObjectName, VirtualNetworkRouter] = field(default_factory=dict)
     _problems: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
@@ -189,7 +191,8 @@ class Account:
 
     def _take_reports(self, state: State, reports: Mapping[NodeName, Report]) -> None:
         held = state.rollout.held if state.rollout else frozenset[NodeName]()
-        for node in reports.keys() | held:
+        told, self._told = self._told, frozenset(reports.keys() | held)
+        for node in told | self._told:
             report = reports.get(node)
             digest = report.digest if report else ""
             error = report.errors[0] if report and report.errors else ""

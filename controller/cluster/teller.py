@@ -17,7 +17,7 @@ from controller.cluster.execute import Executor
 from controller.cluster.gauges import Gauges
 from controller.cluster.identity_keeper import IdentityKeeper
 from controller.cluster.mirror import mirror, next_inventory
-from controller.cluster.objects import Observed, ObservedNode, ObservedSource, ResourceKey
+from controller.cluster.objects import Observed, ObservedNode, ObservedSource, ResourceKey, Undecodable
 from controller.cluster.observer import ClusterObserver
 from controller.cluster.publisher import ClusterPublisher
 from controller.cluster.resource_status import NetworkStatus, NodeStatus, ResourceStatus, RouterStatus
@@ -55,7 +55,7 @@ class ClusterTeller:
     _bindings: dict[NodeName, tuple[PodBinding, ...]] = field(default_factory=dict, init=False)
     _written: Keys = field(default=frozenset(), init=False)
     """The inventory as it stood at the last turn."""
-    _told: dict[ResourceKey, ResourceStatus] = field(default_factory=dict, init=False)
+    _told: dict[Subject, ResourceStatus] = field(default_factory=dict, init=False)
     """Statuses whose events have been recorded; the watch may still show the ones before."""
     _late: Keys = field(default=frozenset(), init=False)
     """What was put off in the last turn."""
@@ -74,6 +74,7 @@ class ClusterTeller:
         events += self._node_events()
         events += self._pod_events(state)
         self._execute(actions, events)
+        self._forget()
         self.gauges.tell(state, observation, spent, self.account)
 
     def pause(self) -> float:
@@ -189,10 +190,21 @@ class ClusterTeller:
         if after == before:
             return
         subject = Subject(key=item.key, uid=item.metadata.uid)
-        if self._told.get(item.key) != after:
-            events += status_events(subject, self._told.get(item.key, before), after)
-            self._told[item.key] = after
+        if self._told.get(subject) != after:
+            events += status_events(subject, self._told.get(subject, before), after)
+            self._told[subject] = after
         yield WriteStatus(key=item.key, over=item.metadata.resource_version, before=before, status=after)
+
+    def _forget(self) -> None:
+        """Forget what was told of objects that are gone, once they outnumber those that are there."""
+        resources, sources = self.observer.resources, self.observer.sources
+        if len(self._told) <= 2 * (len(resources) + len(sources)):
+            return
+        items = [
+            item for item in (*resources.values(), *sources.values()) if not isinstance(item, Undecodable)
+        ]
+        subjects = {Subject(key=item.key, uid=item.metadata.uid) for item in items}
+        self._told = {subject: status for subject, status in self._told.items() if subject in subjects}
 
     # --- events ---
 

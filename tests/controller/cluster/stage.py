@@ -184,14 +184,21 @@ class Stage:
         """The repository's thread has its turn."""
         self.watcher.look()
 
-    def settle(self, turns: int = 12) -> None:
-        """Take looks and turns until nothing is written any more."""
+    def watch(self) -> None:
+        """As a new leader does: look at the repository before the first turn."""
+        self.watcher.follow(self._source(), self.state.good.revision if self.state.good else None)
+        self.look()
+
+    def settle(self, turns: int = 15) -> None:
+        """Look and turn until nothing is written any more: what a turn asks for, the next look brings."""
+        quiet = 0
         for _ in range(turns):
             before = self.version
             self.look()
             self.turn()
             self.seconds += 6
-            if self.version == before and math.isinf(self.observer.pause()):
+            quiet = quiet + 1 if self.version == before and math.isinf(self.observer.pause()) else 0
+            if quiet == 2:
                 return
         raise AssertionError("it does not come to rest")
 
@@ -346,11 +353,15 @@ def node_ref(name: str) -> ObjectRef:
     return ObjectRef(resource=NODE_NETWORKS, name=name)
 
 
-def started(files: Mapping[str, bytes], *, nodes: int = 1, rollout: Json | None = None) -> Stage:
-    """A commit is in force on some nodes, and nothing is left to do."""
+def started(
+    files: Mapping[str, bytes], *, nodes: int = 1, rollout: Json | None = None, network: str = ""
+) -> Stage:
+    """A commit is in force on some nodes, with a pod on each in the network; nothing is left to do."""
     stage = Stage()
     for number in range(1, nodes + 1):
         stage.node(number)
+        if network:
+            stage.pod(f"{network}-{number}", number, network)
     stage.repository.commit(files)
     stage.follow(rollout=rollout or {})
     stage.settle()
