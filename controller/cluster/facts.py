@@ -13,7 +13,7 @@ from compiler.catalogue import found
 from compiler.change import Change
 from compiler.inventory import EndpointSlice, Namespace, Node, Pod, Service
 from compiler.names import NodeName, ObjectName
-from compiler.objects import KINDS, Fact, Unusable, decode
+from compiler.objects import KINDS, Fact, decode
 from compiler.problem import Problem, in_reading_order
 from controller.inventory_file import InventoryReading
 from kube.api import Key
@@ -51,7 +51,7 @@ class Facts:
             where = (resource.plural, key)
             try:
                 fact: Fact | None = None if raw is None else decode(shape, raw)
-            except Unusable as error:
+            except ValueError as error:  # Unusable, or no JSON
                 subject = f"{resource.kind} {key}"
                 self._problems[where] = found("ATL702", origin=None, subject=subject, reason=str(error))
                 continue

@@ -32,7 +32,7 @@ def traits_of(raw: bytes) -> NodeTraits:
     """A node that says nothing of its condition counts as up."""
     try:
         node = _decoder.decode(raw)
-    except msgspec.DecodeError:
+    except ValueError:
         return NodeTraits()
     conditions = node.status.conditions or ()
     ready = all(one.status == "True" for one in conditions if one.type == "Ready")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -124,6 +125,7 @@ class Stage:
         inbox = Inbox()
         sinks = {resource: inbox.sink(resource) for resource in REFLECTED}
         self.reflection = Reflection(api=self.api, inbox=inbox, sinks=sinks)
+        weakref.finalize(self.reflection, inbox.close)
         self.watcher = SourceWatcher(
             repositories=Repositories(usual=self.repository, others=self.others),
             wake=inbox.notify,
