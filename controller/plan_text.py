@@ -6,7 +6,7 @@ and a change leaves most of them as they are; each is put into words once, for a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -18,19 +18,20 @@ _LISTS: Final = ("remotes", "networks", "services", "isolated", "pods")
 """The fields of a plan that grow with the cluster, in the order of its class."""
 _BETWEEN: Final = ",\n  "
 """Two items of such a list. At their depth no text can look like this: a line break in one is escaped."""
-_REMEMBERED: Final = 16 << 20
-"""Characters, of a generation; there are two. A thousand networks on a thousand nodes are about as many."""
+_SPARE: Final = 1 << 20
+"""Characters that may be remembered for nothing."""
 
 
 @dataclass(kw_only=True, slots=True)
 class PlanTexts:
-    """Remembers pieces by identity, those used last for longest. Threads may share it."""
+    """Remembers pieces by identity. Threads may share it, but for `forget`."""
 
-    remembered: int = _REMEMBERED
-    _new: dict[int, tuple[object, str]] = field(default_factory=dict, init=False)
+    spare: int = _SPARE
+    _known: dict[int, tuple[object, str]] = field(default_factory=dict, init=False)
     """With the value itself, so that no other can have its id meanwhile."""
-    _old: dict[int, tuple[object, str]] = field(default_factory=dict, init=False)
     _length: int = field(default=0, init=False)
+    _needed: int = field(default=0, init=False)
+    """Of the length, when it was last found out."""
 
     def encode(self, plan: NodePlan) -> bytes:
         rest = codec.encode_plan(_hollow(plan)).decode()
@@ -46,30 +47,29 @@ class PlanTexts:
     def digest(self, plan: NodePlan) -> str:
         return codec.digest_of(self.encode(plan))
 
+    def forget(self, plans: Iterable[NodePlan]) -> None:
+        """Forget what is in none of these plans, when as much as they need may have gathered."""
+        if self._length <= 2 * self._needed + self.spare:
+            return
+        needed = {id(item) for plan in plans for name in _LISTS for item in getattr(plan, name)}
+        known = self._known
+        self._known = {key: known[key] for key in needed if key in known}
+        self._needed = self._length = sum(len(text) for _, text in self._known.values())
+
     def _list(self, plan: NodePlan, name: str, items: tuple[object, ...]) -> str:
-        known = [self._known(item) for item in items]
+        known = [self._text(item) for item in items]
         missing = tuple(item for item, text in zip(items, known, strict=True) if text is None)
-        made = iter(_pieces(plan, name, missing) if missing else ())
-        texts = [next(made) if text is None else text for text in known]
-        for item, text in zip(items, texts, strict=True):
-            self._remember(item, text)
+        made = _pieces(plan, name, missing) if missing else []
+        for item, piece in zip(missing, made, strict=True):
+            self._known[id(item)] = (item, piece)
+            self._length += len(piece)
+        following = iter(made)
+        texts = [next(following) if text is None else text for text in known]
         return f'\n "{name}": [\n  {_BETWEEN.join(texts)}\n ]'
 
-    def _known(self, item: object) -> str | None:
-        for texts in (self._new, self._old):
-            found = texts.get(id(item))
-            if found is not None and found[0] is item:
-                return found[1]
-        return None
-
-    def _remember(self, item: object, text: str) -> None:
-        found = self._new.get(id(item))
-        if found is not None and found[0] is item:
-            return
-        self._new[id(item)] = (item, text)
-        self._length += len(text)
-        if self._length > self.remembered:
-            self._old, self._new, self._length = self._new, {}, 0
+    def _text(self, item: object) -> str | None:
+        found = self._known.get(id(item))
+        return found[1] if found is not None and found[0] is item else None
 
 
 def _hollow(plan: NodePlan) -> NodePlan:
@@ -102,7 +102,9 @@ def digests_of(
     known: Mapping[NodeName, str],
 ) -> Mapping[NodeName, str]:
     """Digest every plan; those that are the same values as earlier ones keep their digests."""
-    return {
+    digests = {
         node: known[node] if earlier.get(node) is plan and node in known else _texts.digest(plan)
         for node, plan in plans.items()
     }
+    _texts.forget(plans.values())
+    return digests

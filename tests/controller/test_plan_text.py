@@ -54,19 +54,24 @@ def test_a_list_of_known_and_new_values_keeps_its_order() -> None:
 def test_plans_before_and_after_a_change_have_the_bytes_of_the_codec(
     declarations: Declarations, before: Inventory, after: Inventory
 ) -> None:
-    texts = PlanTexts(remembered=500)
+    texts = PlanTexts(spare=0)
     compilation = compile(declarations, before, Allocations())
     changed = recompile(compilation, change_between(before, after))
     for plans in (compilation.plans, changed.plans, compilation.plans):
         for plan in plans.values():
             assert texts.encode(plan) == codec.encode_plan(plan)
+        texts.forget(plans.values())
 
 
-def test_what_is_remembered_is_bounded() -> None:
-    texts = PlanTexts(remembered=1000)
+def test_what_is_remembered_for_nothing_is_bounded() -> None:
+    texts = PlanTexts(spare=1000)
+    lengths = []
     for uid in range(200):
-        texts.encode(replace(PLAN, pods=(replace(POD, uid=str(uid)),)))
-    assert sum(len(text) for held in (texts._new, texts._old) for _, text in held.values()) < 3000
+        plan = replace(PLAN, pods=(replace(POD, uid=str(uid)),))
+        texts.encode(plan)
+        texts.forget((plan,))
+        lengths.append(sum(len(text) for _, text in texts._known.values()))
+    assert max(lengths) < 3 * len(codec.encode_plan(PLAN)) + 1000
 
 
 def test_a_plan_that_is_the_same_value_keeps_its_digest() -> None:
