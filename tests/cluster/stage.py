@@ -28,6 +28,7 @@ from kube.client import ClusterApi
 from kube.connection import connect
 from kube.kinds import (
     CLUSTER_CONFIGS,
+    CONFIG_MAPS,
     EVENTS,
     NETWORK_SOURCES,
     NODE_NETWORKS,
@@ -219,9 +220,21 @@ class Stage:
         for node in nodes:
             self.until(node_ref(node), in_force, "in force")
 
+    def until_settled(self, revision: str, *nodes: str) -> None:
+        """Applied, and nothing is left for the controller to write but statuses."""
+        self.until_applied(revision, *nodes)
+        self.until(SOURCE, lambda it: it["status"]["confirmed"] == it["status"]["generation"], "confirmed")
+
     def allocations(self) -> Allocations:
         content = Records(api=self.api, namespace=NAMESPACE).read("allocations")
         return codec.decode_allocations(content) if content else Allocations()
+
+    def snapshot(self) -> dict[str, str]:
+        """What controllers alone write, by name: specs of NodeNetworks, and the records' versions."""
+        nodes: Document = json.loads(self.api.list(NODE_NETWORKS))["items"]
+        maps: Document = json.loads(self.api.list(CONFIG_MAPS, namespace=NAMESPACE))["items"]
+        specs = {one["metadata"]["name"]: json.dumps(one["spec"]) for one in nodes}
+        return specs | {one["metadata"]["name"]: one["metadata"]["resourceVersion"] for one in maps}
 
     def until_told(self, ref: ObjectRef, reason: str) -> str:
         """What an event with this reason says of the object, as soon as there is one."""

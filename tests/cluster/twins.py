@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agent.process import Process
 from agent.settings import Settings
+from agent.status_file import AgentStatus, read_status
 from agent.twin import claim, twin_datapath
 from compiler.names import NodeName
 from kube.api import Api
@@ -24,10 +25,13 @@ class Twin:
         self._thread: threading.Thread | None = None
         self._stop = -1
 
-    @property
-    def plan(self) -> Path:
-        """The last good plan."""
-        return self._settings.state / "plan.json"
+    def report(self) -> AgentStatus | None:
+        """What it says of itself on its node, whether the API server hears of it or not."""
+        return read_status(self._settings.directory / "agents", self._settings.node)
+
+    def forget_report(self) -> None:
+        """So that the next one is of the next process."""
+        (self._settings.directory / "agents" / f"{self._settings.node}.json").unlink()
 
     def start(self) -> None:
         self._settings.state.mkdir(mode=0o700, exist_ok=True)
