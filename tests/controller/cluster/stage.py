@@ -125,7 +125,7 @@ class Stage:
         inbox = Inbox()
         sinks = {resource: inbox.sink(resource) for resource in REFLECTED}
         self.reflection = Reflection(api=self.api, inbox=inbox, sinks=sinks)
-        weakref.finalize(self.reflection, inbox.close)
+        self.closing = weakref.finalize(self.reflection, inbox.close)
         self.watcher = SourceWatcher(
             repositories=Repositories(usual=self.repository, others=self.others),
             wake=inbox.notify,

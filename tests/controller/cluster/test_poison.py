@@ -146,6 +146,7 @@ def test_laws(doses: list[tuple[tuple[ObjectRef, str], object]], restarted: bool
         stage.turn()
         stage.seconds += 6
     if restarted:
+        stage.closing()
         stage.restart()
         stage.look()
         stage.turn()
@@ -155,3 +156,4 @@ def test_laws(doses: list[tuple[tuple[ObjectRef, str], object]], restarted: bool
     declarations = stage.state.good.declarations if stage.state.good else None
     assert declarations
     assert "sound" in [network.name.name for network in declarations.networks]
+    stage.closing()
