@@ -241,6 +241,7 @@ REFUSED = [
     (network(subnets="10.1.0.0/24"), "must be of type array"),
     (network(subnets=[7]), "must be of type string"),
     (network(subnets=[f"10.{n}.0.0/24" for n in range(65)]), "spec.subnets: Too many"),
+    (network(allowedNamespaces={"matchLabels": {f"label-{n}": "" for n in range(257)}}), "Too many"),
     (network(egress="nat"), 'spec.egress: Unsupported value: "nat": supported values: "none", "snat"'),
     (network(egres="snat"), 'unknown field "spec.egres"'),
     (network(infrastructure={"services": ["DNS"]}), f'services[0]: Invalid value: "DNS": {SERVICE}'),
@@ -370,17 +371,6 @@ LEFT_TO_THE_COMPILER = [
 def test_only_the_compiler_refuses(server: ClusterApi, candidate: Candidate, words: str) -> None:
     assert any(words in problem for problem in compiler_refuses(candidate))
     assert server_refuses(server, candidate) == []
-
-
-LEFT_TO_THE_SERVER = [
-    (network(allowedNamespaces={"matchLabels": {f"label-{n}": "" for n in range(257)}}), "Too many"),
-]
-
-
-@pytest.mark.parametrize(("candidate", "words"), LEFT_TO_THE_SERVER, ids=lambda part: str(part)[:60])
-def test_only_the_server_refuses(server: ClusterApi, candidate: Candidate, words: str) -> None:
-    assert compiler_refuses(candidate) == []
-    assert any(words in reason for reason in server_refuses(server, candidate))
 
 
 # --- objects nobody wrote down ---

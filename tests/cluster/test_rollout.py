@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from kube.api import Json
+from kube.kinds import EVENTS
 from tests.cluster.stage import (
     SOURCE,
     Stage,
@@ -20,7 +21,7 @@ from tests.cluster.stage import (
     status_of,
 )
 from tests.cluster.twins import Twin
-from tests.cluster.watching import Document, stays
+from tests.cluster.watching import Document, stays, until_listed
 from tests.controller.files import RED, network
 
 SMALLER = RED | {"red.yaml": network("red", "10.1.0.0/25")}
@@ -92,8 +93,8 @@ def test_a_canary_goes_first_then_a_share_then_all(stage: Stage) -> None:
         stage.until(node_ref(name), lambda it: it["spec"]["revision"] == second, "published")
         scene.twins[name].start()
     stage.until_applied(second, *scene.twins)
-    told = stage.until_told(SOURCE, "RollingOut")
-    assert told == f"Stage Canary of commit {second[:12]}: 1 of 4 nodes released"
+    note = f"Stage Canary of commit {second[:12]}: 1 of 4 nodes released"
+    until_listed(stage.api, EVENTS, lambda event: event["note"] == note, f"an event: {note}")
 
 
 def test_nodes_with_a_label_are_preferred_as_canaries(stage: Stage) -> None:
