@@ -6,6 +6,7 @@ in which network, and the names of all that may be told otherwise now.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -20,6 +21,7 @@ from controller.cluster.objects import Observed, ResourceKey
 from controller.cluster.statuses import NetworkFacts, RouterFacts, Standing, addresses_used
 from controller.composition import pseudo_path
 from controller.publication import Report
+from controller.rollout import LAG
 from controller.staging import kept_commit
 from controller.state import State
 
@@ -48,18 +50,23 @@ class Account:
     _waiting: Mapping[ObjectName, frozenset[ObjectName]] = field(default_factory=dict)
 
     def take(
-        self, state: State, reports: Mapping[NodeName, Report], pods: Collection[ObjectName] = ()
+        self,
+        state: State,
+        reports: Mapping[NodeName, Report],
+        pods: Collection[ObjectName] = (),
+        *,
+        elapsed: float = math.inf,
     ) -> frozenset[ResourceKey] | None:
         """Take over what a turn came to; return what may be told otherwise now, None for everything.
 
-        `pods` are those that changed, be it only by an address.
+        `pods` are those that changed, be it only by an address; `elapsed` is the observation's.
         """
         before, self.state = self.state, state
         everything = before is None or not _same_ground(before, state)
         if everything:
             self._index(state)
         self._take_plans(before, state)
-        self.nodes = nodes_coverage(state, reports)
+        self.nodes = nodes_coverage(state, reports, self._lacking_pods(state, reports, elapsed))
         self._take_reports(state, reports)
         names = set(self.coverages.touched)
         self.coverages.touched.clear()
@@ -198,6 +205,18 @@ class Account:
             error = report.errors[0] if report and report.errors else ""
             self.coverages.reports(node, digest, error=error, held=node in held)
 
+    def _lacking_pods(
+        self, state: State, reports: Mapping[NodeName, Report], elapsed: float
+    ) -> frozenset[NodeName]:
+        """Nodes that lack nothing but pods of their plan, and not for long."""
+        return frozenset(
+            node
+            for node, since in state.lagging.items()
+            if elapsed - since < LAG
+            and node in reports
+            and self.coverages.has_all_but_pods(node, reports[node].digest)
+        )
+
     def _networks_of(self, router: VirtualNetworkRouter) -> list[ObjectName]:
         return [
             network.name
@@ -217,8 +236,13 @@ class Account:
                     break
 
 
-def nodes_coverage(state: State, reports: Mapping[NodeName, Report]) -> Coverage:
-    """Return how many nodes have applied exactly what is published for them."""
+def nodes_coverage(
+    state: State, reports: Mapping[NodeName, Report], lacking_pods: Collection[NodeName] = ()
+) -> Coverage:
+    """Return how many nodes have applied exactly what is published for them.
+
+    Those that lack nothing but new pods count, too: a commit is in force, and pods come all the time.
+    """
     held = state.rollout.held if state.rollout else frozenset[NodeName]()
     failures: list[Failure] = []
     waiting: list[NodeName] = []
@@ -229,7 +253,7 @@ def nodes_coverage(state: State, reports: Mapping[NodeName, Report]) -> Coverage
             failures.append(Failure(node=node, error=report.errors[0]))
         elif node in held:
             continue
-        elif report and report.digest == stamp.digest:
+        elif report and (report.digest == stamp.digest or node in lacking_pods):
             ready += 1
         else:
             waiting.append(node)

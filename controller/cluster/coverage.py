@@ -11,7 +11,7 @@ After a restart nothing is known of earlier plans, so a node counts once it repo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from compiler.names import NodeName, ObjectName
@@ -62,6 +62,10 @@ class _Node:
     serial: int = 0
     """Of the wanted plan; grows with each other one."""
     serials: dict[str, int] = field(default_factory=dict)
+    rest: NodePlan | None = None
+    """The wanted plan without its pods."""
+    rest_serial: int = 0
+    """Of the plan that last changed it."""
     networks: tuple[NetworkPlan, ...] = ()
     """Of the wanted plan."""
     since: dict[ObjectName, int] = field(default_factory=dict)
@@ -101,6 +105,9 @@ class Coverages:
         entry.serials[digest] = entry.serial
         if len(entry.serials) > _REMEMBERED:
             del entry.serials[min(entry.serials, key=entry.serials.__getitem__)]
+        rest = replace(plan, pods=())
+        if rest != entry.rest:
+            entry.rest, entry.rest_serial = rest, entry.serial
         self._rewrite(entry, plan.networks)
         self._judge(entry)
 
@@ -146,6 +153,11 @@ class Coverages:
             ),
             waiting=tuple(islice(self._of(lagging & ~failing & ~held), NAMED)),
         )
+
+    def has_all_but_pods(self, node: NodeName, digest: str) -> bool:
+        """Whether the plan of this digest differs from the one wanted there by pods at most."""
+        entry = self._nodes.get(node)
+        return entry is not None and entry.serials.get(digest, 0) >= entry.rest_serial
 
     def networks_on(self, node: NodeName) -> Iterable[ObjectName]:
         entry = self._nodes.get(node)

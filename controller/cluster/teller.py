@@ -64,7 +64,8 @@ class ClusterTeller:
         if state.inventory is not None:
             self.identities.want(state.inventory.nodes.keys())
         news = observation.inventory.change if observation.inventory else None
-        changed = self.account.take(state, observation.reports, news.pods if news else ())
+        pods = news.pods if news else ()
+        changed = self.account.take(state, observation.reports, pods, elapsed=observation.elapsed)
         keys = self._concerned(state, changed)
         now = timestamp(observation.time)
         events: list[ClusterEvent] = []
