@@ -17,11 +17,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.cluster_phases import Phases
+from benchmarks.cluster_phases import Extent, Phases
 from benchmarks.cluster_scene import Scene
 from benchmarks.compile import Table
 from benchmarks.synthetic_cluster import Size
-from cli.lab.control_plane import Binaries, NoControlPlane
+from cli.lab.control_plane import Binaries, ControlPlane, NoControlPlane
 
 
 def main() -> int:
@@ -43,8 +43,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="atoll-bench-") as folder:
         place = chosen.logs or Path(folder)
         place.mkdir(parents=True, exist_ok=True)
-        with Scene(binaries, size=size, folder=place) as scene:
-            Phases(scene=scene, table=table, rounds=chosen.rounds).run()
+        (place / "plane").mkdir()
+        with (
+            ControlPlane(binaries, folder=place / "plane") as plane,
+            Scene(plane, size=size, folder=place) as scene,
+        ):
+            phases = Phases(scene=scene, table=table, extent=Extent(rounds=chosen.rounds))
+            phases.measure()
+            phases.measure_takeover()
     table.note("load of the machine at the end", _load())
     print(table)
     return 0

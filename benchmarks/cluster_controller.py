@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 import urllib.request
@@ -14,6 +13,7 @@ import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.cluster_load import NODES_NAMESPACE, SYSTEM
+from benchmarks.cluster_machine import cpu_seconds
 from cli.lab.child import Child
 
 Requests = Counter[str]
@@ -76,8 +76,9 @@ class ControllerProcess:
         self._child.stop()
 
     @property
-    def runs(self) -> bool:
-        return bool(self._child.pid)
+    def pid(self) -> int:
+        """0 while it does not run."""
+        return self._child.pid
 
     @property
     def log(self) -> Path:
@@ -85,7 +86,7 @@ class ControllerProcess:
 
     def usage(self) -> Usage:
         status = dict(
-            line.split(":", 1) for line in Path(f"/proc/{self._child.pid}/status").read_text().splitlines()
+            line.split(":", 1) for line in Path(f"/proc/{self.pid}/status").read_text().splitlines()
         )
         requests: Requests = Counter()
         turns = 0
@@ -97,7 +98,7 @@ class ControllerProcess:
         return Usage(
             memory=_mebibytes(status["VmRSS"]),
             peak=_mebibytes(status["VmHWM"]),
-            cpu=_cpu_seconds(self._child.pid),
+            cpu=cpu_seconds(self.pid),
             requests=requests,
             turns=turns,
         )
@@ -133,9 +134,3 @@ def await_leader(candidates: list[ControllerProcess], *, within: float = 60) -> 
 
 def _mebibytes(text: str) -> float:
     return int(text.split()[0]) / 1024
-
-
-def _cpu_seconds(pid: int) -> float:
-    # After the name in brackets; utime, stime, cutime and cstime are the 14th to the 17th field.
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")

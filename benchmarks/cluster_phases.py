@@ -6,31 +6,41 @@ import statistics
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 
 from benchmarks import cluster_commits
 from benchmarks.cluster_controller import ControllerProcess, Requests, Usage
 from benchmarks.cluster_load import at_once, like
+from benchmarks.cluster_machine import cpu_seconds
 from benchmarks.cluster_scene import AT_ONCE, PATIENCE, STAGED, Scene
 from benchmarks.compile import Table
 from kube.api import Json, ObjectRef
 from kube.kinds import NODES
 
-QUIET = 2.0
-"""Seconds without a plan written: the cluster is at rest."""
-LATE = 6.0
-"""Seconds within which statuses that differ in counts only are written too."""
-PODS = 40
-BURST = 400
-SETTINGS = 3
-"""Commits that change every node's plan, measured apart."""
-HEARTBEATS = 12
-"""Of each node in an hour: a kubelet whose node does not change reports every five minutes."""
-HOURLY_PODS = 1_000
-"""Created, run and removed in an hour."""
 _READING = frozenset({"get", "list", "watch"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Extent:
+    """How much is measured."""
+
+    rounds: int = 4
+    """Of six commits each, for each kind of rollout."""
+    settings: int = 3
+    """Commits that change every node's plan, measured apart."""
+    single_pods: int = 40
+    burst: int = 400
+    """Pods."""
+    heartbeats: int = 12
+    """Of each node in an hour: a kubelet whose node does not change reports every five minutes."""
+    hourly_pods: int = 1_000
+    """Created, run and removed in an hour."""
+    quiet: float = 2.0
+    """Seconds without a plan written: the cluster is at rest."""
+    late: float = 6.0
+    """Seconds within which statuses that differ in counts only are written too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,17 +59,20 @@ class Measured:
 class Phases:
     scene: Scene
     table: Table
-    rounds: int
+    extent: Extent = field(default_factory=Extent)
 
-    def run(self) -> None:
+    def measure(self) -> None:
         self._start()
         self._pods_run()
         self._commits("commits, all nodes at once", AT_ONCE, first=0)
-        self._commits("commits, staged (1 node, 25%, all)", STAGED, first=self.rounds)
+        self._commits("commits, staged (1 node, 25%, all)", STAGED, first=self.extent.rounds)
         self.scene.roll_out(AT_ONCE)
         self._single_pods()
         self._burst()
         self._hour()
+
+    def measure_takeover(self) -> None:
+        """After `measure`."""
         self._takeover()
         self._commit_without_leader()
 
@@ -68,7 +81,7 @@ class Phases:
         scene, size = self.scene, self.scene.load.size
         self._progress("putting the cluster in place")
         began = time.monotonic()
-        scene.put_cluster(awaiting=2 * self.rounds)
+        scene.put_cluster(awaiting=2 * self.extent.rounds)
         self._note("nodes, networks, pods", f"{size.nodes}, {len(size.networks)}, {scene.load.pods:,}")
         self._progress(f"{time.monotonic() - began:.0f} s; starting the controller")
         commit = scene.put_source()
@@ -85,20 +98,28 @@ class Phases:
         before, began = scene.leader().usage(), time.monotonic()
         scene.run_pods()
         lasted = time.monotonic() - began
-        scene.seen.plans.await_rest(quiet=QUIET, within=PATIENCE)
+        scene.await_rest(3 * self.extent.quiet)  # one long turn may write nothing for a while
         more = scene.leader().usage().since(before)
         self._note(f"all pods start to run, within {lasted:.0f} s", _turns(more))
         self._memory("memory then", more)
 
     def _commits(self, title: str, rollout: Json, *, first: int) -> None:
         self.scene.roll_out(rollout)
-        self.scene.seen.plans.await_rest(quiet=QUIET, within=PATIENCE)
-        leader = self.scene.leader()
-        before = leader.usage()
-        measured = [self._commit(edit) for edit in cluster_commits.edits(first=first, rounds=self.rounds)]
-        time.sleep(LATE)
+        self.scene.await_rest(self.extent.quiet)
+        leader, server = self.scene.leader(), self.scene.plane.pids[1]
+        before, moment, served = leader.usage(), self.scene.moment(), cpu_seconds(server)
+        measured = [
+            self._commit(edit) for edit in cluster_commits.edits(first=first, rounds=self.extent.rounds)
+        ]
+        time.sleep(self.extent.late)
         self._tell_commits(title, measured, leader.usage().since(before))
-        everywhere = [self._commit(cluster_commits.setting(1401 + first + n)) for n in range(SETTINGS)]
+        served = (cpu_seconds(server) - served) / len(measured)
+        self._note("  CPU of the API server, per commit", f"{served:.2f} s")
+        others = self.scene.moment().others_since(moment)
+        self._note("  other processes took of the machine", f"{others:.0%}")
+        everywhere = [
+            self._commit(cluster_commits.setting(1401 + first + n)) for n in range(self.extent.settings)
+        ]
         spread = _spread([one.written for one in everywhere])
         self._note("  a setting of all nodes", f"{spread}; {everywhere[0].plans} plans")
 
@@ -107,7 +128,7 @@ class Phases:
         commit = self.scene.commit(edit)
         began = self.scene.push()
         applied = seen.source.await_applied(commit, within=PATIENCE)
-        seen.plans.await_rest(quiet=QUIET, within=PATIENCE)
+        self.scene.await_rest(self.extent.quiet)
         writes = seen.plans.since(began)
         last = max((write.at for write in writes), default=applied)
         measured = Measured(
@@ -136,10 +157,8 @@ class Phases:
     def _single_pods(self) -> None:
         scene = self.scene
         self._progress("single pods")
-        pods = [
-            like(pod, f"single-{index}") for index, pod in enumerate(scene.pods[:: len(scene.pods) // PODS])
-        ]
-        pods = pods[:PODS]
+        some = scene.pods[:: len(scene.pods) // self.extent.single_pods][: self.extent.single_pods]
+        pods = [like(pod, f"single-{index}") for index, pod in enumerate(some)]
         before = scene.leader().usage()
         seconds = []
         for pod in pods:
@@ -147,24 +166,26 @@ class Phases:
             scene.kubelets.add_pod(pod)
             seconds.append(scene.seen.plans.await_write(pod.node, since=began, within=PATIENCE) - began)
             time.sleep(0.5)
-        time.sleep(LATE)
+        time.sleep(self.extent.late)
         used = scene.leader().usage().since(before)
         self._note(f"a pod created and bound: {len(pods)}", "")
         self._note("  to its node's NodeNetwork", _spread(seconds))
         self._note("  CPU of the controller, per pod", f"{1000 * used.cpu / len(pods):.0f} ms")
         self._note("  requests per pod", _requests(used.requests, len(pods)))
         scene.remove(pods)
-        scene.seen.plans.await_rest(quiet=QUIET, within=PATIENCE)
+        scene.await_rest(self.extent.quiet)
 
     def _burst(self) -> None:
         scene = self.scene
         self._progress("burst")
-        pods = [like(pod, f"burst-{index}") for index, pod in enumerate(islice(scene.pods, BURST))]
-        time.sleep(LATE)
+        pods = [
+            like(pod, f"burst-{index}") for index, pod in enumerate(islice(scene.pods, self.extent.burst))
+        ]
+        time.sleep(self.extent.late)
         before, began = scene.leader().usage(), time.monotonic()
         scene.kubelets.add_all(pods)
         lasted = time.monotonic() - began
-        scene.seen.plans.await_rest(quiet=QUIET, within=PATIENCE)
+        scene.await_rest(self.extent.quiet)
         writes = scene.seen.plans.since(began)
         used = scene.leader().usage().since(before)
         last = max(write.at for write in writes) - began - lasted
@@ -173,24 +194,25 @@ class Phases:
         nodes = len({write.node for write in writes})
         self._note("  NodeNetworks written", f"{len(writes)}, of {nodes} nodes; {_turns(used)}")
         scene.remove(pods)
-        scene.seen.plans.await_rest(quiet=QUIET, within=PATIENCE)
+        scene.await_rest(self.extent.quiet)
 
     def _hour(self) -> None:
         """Heartbeats and pods of an hour, as fast as the API server takes them."""
         scene, size = self.scene, self.scene.load.size
-        count = min(HOURLY_PODS, len(scene.pods))
+        beats = self.extent.heartbeats
+        count = min(self.extent.hourly_pods, len(scene.pods))
         self._progress("an hour's events")
         before, began = scene.leader().usage(), time.monotonic()
-        for index in range(HEARTBEATS):
+        for index in range(beats):
             at_once(partial(self._beat, f"node-{node:04}", index) for node in range(size.nodes))
-            some = scene.pods[index * count // HEARTBEATS : (index + 1) * count // HEARTBEATS]
+            some = scene.pods[index * count // beats : (index + 1) * count // beats]
             pods = [like(pod, f"hourly-{pod.name.name}") for pod in some]
             scene.kubelets.add_all(pods)
             scene.remove(pods)
         lasted = time.monotonic() - began
-        scene.seen.plans.await_rest(quiet=QUIET, within=PATIENCE)
+        scene.await_rest(self.extent.quiet)
         used = scene.leader().usage().since(before)
-        events = HEARTBEATS * size.nodes + 4 * count
+        events = beats * size.nodes + 4 * count
         self._note(f"an hour's events, within {lasted:.0f} s", f"about {events:,}; {_turns(used)}")
         self._note("  CPU of the controller", f"{used.cpu:.1f} s")
         self._note("  requests per event", _requests(used.requests, events))
@@ -211,7 +233,7 @@ class Phases:
         died = time.monotonic()
         first.kill()
         leads = self._leads(second) - died
-        self.scene.seen.plans.await_rest(quiet=10, within=PATIENCE)
+        self.scene.await_rest(5 * self.extent.quiet)
         used = second.usage()
         self._note("the leader is killed, a second replica leads after", f"{leads:.1f} s")
         self._note("  NodeNetworks written", str(len(self.scene.seen.plans.since(died))))
@@ -222,7 +244,7 @@ class Phases:
         standing_by, leader = self.scene.controllers
         standing_by.start()
         time.sleep(5)
-        (edit,) = islice(cluster_commits.edits(first=2 * self.rounds, rounds=1), 1)
+        (edit,) = islice(cluster_commits.edits(first=2 * self.extent.rounds, rounds=1), 1)
         commit = self.scene.commit(edit)
         leader.kill()
         began = self.scene.push()

@@ -12,10 +12,11 @@ from benchmarks.cluster_agents import Agents
 from benchmarks.cluster_commits import AWAITED, Edit, WorkTree
 from benchmarks.cluster_controller import ControllerProcess, await_leader
 from benchmarks.cluster_load import SYSTEM, Load, at_once
+from benchmarks.cluster_machine import Moment
 from benchmarks.cluster_watch import Plans, Seen
 from benchmarks.synthetic_cluster import Size
 from cli.lab.authority import Authority
-from cli.lab.control_plane import Binaries, ControlPlane
+from cli.lab.control_plane import ControlPlane
 from cli.lab.definitions import install
 from cli.lab.git_host import GitHost
 from cli.lab.kubelets import ClusterPod, Kubelets
@@ -35,27 +36,26 @@ PATIENCE = 300.0
 
 
 class Scene:
-    """A context manager; inside, the API server is ready and empty."""
+    """A context manager, on an API server that runs and is empty."""
 
-    def __init__(self, binaries: Binaries, *, size: Size, folder: Path) -> None:
+    def __init__(self, plane: ControlPlane, *, size: Size, folder: Path) -> None:
         self._folder = folder
+        self.plane = plane
         self.load = Load(size=size)
-        for name in ("plane", "git", "ca"):
+        for name in ("git", "ca"):
             (folder / name).mkdir()
-        self.plane = ControlPlane(binaries, folder=folder / "plane")
         self._host = GitHost(folder / "git", Authority(folder / "ca"))
         self.controllers = [
-            ControllerProcess(name, kubeconfig=self.plane.kubeconfig, folder=folder) for name in ("a", "b")
+            ControllerProcess(name, kubeconfig=plane.kubeconfig, folder=folder) for name in ("a", "b")
         ]
+        self.api = ClusterApi.of(connect(plane.kubeconfig))
+        self.kubelets = Kubelets(self.api)
+        self.seen = Seen(plans=Plans(agents=Agents(api=self.api)))
         self.pods: list[Pod] = []
         self._asked = 0
 
     def __enter__(self) -> Self:
-        self.plane.start()
         self._host.start()
-        self.api = ClusterApi.of(connect(self.plane.kubeconfig))
-        self.kubelets = Kubelets(self.api)
-        self.seen = Seen(plans=Plans(agents=Agents(api=self.api)))
         install(self.api, schemas.crds())
         return self
 
@@ -66,7 +66,6 @@ class Scene:
             controller.kill()
         self.seen.stop()
         self._host.stop()
-        self.plane.stop()
 
     def put_cluster(self, *, awaiting: int) -> None:
         """Nodes, namespaces, Services and bound pods; of `awaiting` teams 20 wait for a network to come."""
@@ -121,11 +120,21 @@ class Scene:
         self.ask_for_a_look()
         return began
 
+    def await_rest(self, quiet: float) -> None:
+        """Return when every node has what it is to have, and nothing was written for `quiet` seconds."""
+        self.seen.plans.await_rest(quiet=quiet, within=PATIENCE)
+        while not self.seen.source.applied:
+            self.seen.plans.await_rest(quiet=quiet, within=PATIENCE)
+
+    def moment(self) -> Moment:
+        controllers = (one.pid for one in self.controllers if one.pid)
+        return Moment.now((*self.plane.pids, *controllers))
+
     def run_pods(self) -> None:
         self.load.run(self.api, self.pods)
 
     def leader(self) -> ControllerProcess:
-        return await_leader([one for one in self.controllers if one.runs])
+        return await_leader([one for one in self.controllers if one.pid])
 
     def remove(self, pods: list[ClusterPod]) -> None:
         at_once(lambda ref=pod.ref: self.kubelets.remove_pod(ref) for pod in pods)  # type: ignore[misc]
