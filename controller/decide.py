@@ -61,7 +61,7 @@ def decide(state: State, observation: Observation) -> Decision:
     now = _take_cluster(now, observation)
     now = _move_on(now, observation, notes)
     now = _confirm(now, observation, notes)
-    if _is_due(state, now):
+    if _is_due(state, now) or (now.stale and observation.retry):
         now = _compile(state, now, observation, notes)
     now = kept_up(now)
     actions: tuple[Action, ...] = ()
@@ -226,10 +226,12 @@ def _has_moved(before: State, now: State) -> bool:
 
 def _compile(before: State, now: State, observation: Observation, notes: list[Note]) -> State:
     """Bring the candidate into force, or else the good commit up to the cluster."""
+    waits = now.curable or (now.candidate is not None and not now.hopeless)
+    now = replace(now, stale=waits and not observation.retry)
     if now.candidate and now.good and now.inventory and (now.compilation is None or _reverts(now)):
         # What was in force is what a new commit is rolled out over: after a restart, and after a halt.
         now = _recomposed(now, notes)
-    if now.candidate and (now.candidate is not before.candidate or _may_pass(before, now)):
+    if now.candidate and _may_pass(before, now, observation):
         composition = _composed(now, now.candidate)
         now = replace(now, cache=composition.cache, hopeless=has_errors(composition.texts))
         if composition.compilation:
@@ -238,14 +240,16 @@ def _compile(before: State, now: State, observation: Observation, notes: list[No
         if has_errors(problems) and (now.candidate is not before.candidate or problems != before.problems):
             notes.append(_refusal(composition.snapshot.revision, problems))
         now = replace(now, problems=problems)
-    if _must_recompose(before, now):
+    if _must_recompose(before, now, observation):
         return _recomposed(now, notes)
     return _refreshed(now, now.good, notes) if now.good and _has_moved(before, now) else now
 
 
-def _may_pass(before: State, now: State) -> bool:
-    """Whether a candidate that was refused may be accepted now."""
-    return not now.hopeless or now.offer is not before.offer
+def _may_pass(before: State, now: State, observation: Observation) -> bool:
+    """Whether a candidate may be accepted now: a new one, or one that was refused."""
+    if now.candidate is not before.candidate or now.offer is not before.offer:
+        return True
+    return observation.retry and not now.hopeless
 
 
 def _reverts(state: State) -> bool:
@@ -323,31 +327,33 @@ def _commit(composition: Composition) -> Commit:
     )
 
 
-def _must_recompose(before: State, now: State) -> bool:
+def _must_recompose(before: State, now: State, observation: Observation) -> bool:
     """Whether objects of the cluster may come into force, or leave it, beside the good commit."""
     if now.offer is None or now.inventory is None or (now.good is None and not now.offer.files):
         return False
-    waiting = now.curable and now.inventory is not before.inventory
+    moved = now.inventory is not before.inventory or before.stale
+    waiting = now.curable and observation.retry and moved
     return now.offer is not now.composed or now.compilation is None or _reverts(now) or waiting
 
 
 def _recomposed(state: State, notes: list[Note]) -> State:
-    base = state.good.snapshot if state.good else Snapshot(revision=Revision(""), files={})
+    good = state.good
+    base = good.snapshot if good else Snapshot(revision=Revision(""), files={})
     composition = _composed(state, base)
     state = replace(state, cache=composition.cache)
     if composition.compilation is None:
         if composition.problems != state.problems:
             notes.append(_refusal(base.revision, composition.problems))
         return _with_problems(state, composition.problems)
+    state = replace(
+        state, objections=composition.objections, curable=composition.curable, composed=state.offer
+    )
+    if good and good.foreign == composition.foreign and state.compilation and not _reverts(state):
+        # Who waited still waits: what is in force stays the same value, and costs what has changed.
+        return _refreshed(state, good, notes)
     commit = _commit(composition)
     notes.append(_compilation_note(commit, composition.compilation, composition.problems))
-    state = replace(
-        _in_force(state, composition.compilation),
-        good=commit,
-        objections=composition.objections,
-        curable=composition.curable,
-        composed=state.offer,
-    )
+    state = replace(_in_force(state, composition.compilation), good=commit)
     return _with_problems(state, composition.problems)
 
 

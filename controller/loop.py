@@ -23,7 +23,7 @@ from controller.watch import Wake, Waker
 ROLLOUT_SECONDS = 1.0
 """Between two looks whether a wave has taken too long."""
 RETRY_SECONDS = 5.0
-"""Until a publication that failed is tried again."""
+"""Until a publication that failed, or a commit or object that was refused, is tried again."""
 
 
 def first_state(place: Place, publisher: Publisher) -> State:
@@ -85,7 +85,7 @@ class Controller:
     def _patience(self) -> float:
         if self.state.rollout:
             return ROLLOUT_SECONDS
-        return RETRY_SECONDS if self._failed else math.inf
+        return RETRY_SECONDS if self._failed or self.state.stale else math.inf
 
     def turn(self, *, look: bool) -> None:
         """Observe once and do what follows; with `look`, the repository is looked at too."""

@@ -57,6 +57,8 @@ class Observation:
     traits: Mapping[NodeName, NodeTraits] = field(default_factory=dict)
     elapsed: float = 0.0
     """Seconds of a clock that only ever goes forward."""
+    retry: bool = True
+    """Whether what was refused may be tried again, if something has changed: only now and then."""
     stamps: Mapping[NodeName, PlanStamp | None] = field(default_factory=dict)
     """Published plans that another hand changed, as they stand there now; None for one that is gone."""
     reports: Mapping[NodeName, Report] = field(default_factory=dict)
@@ -89,6 +91,8 @@ class State:
     """The candidate's own files refuse it: nothing in the inventory could mend that."""
     curable: bool = False
     """Some of the objections come of the inventory, and another one may lift them."""
+    stale: bool = False
+    """Something has changed since what was refused was last tried: it is to be tried again."""
     objections: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
     """Why an object of the cluster is not in force as it stands there, by pseudo path."""
     inventory: Inventory | None = None

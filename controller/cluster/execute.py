@@ -138,10 +138,15 @@ class Executor:
             self._put_off(pause)
             return Execution(reached=False)
         chosen = [due for action in actions if (due := self._due_form(action)) is not None]
+        # A status makes another version of its object, over which a finalizer would not be put.
+        chosen.sort(key=lambda action: isinstance(action, WriteStatus))
         news = tuple(self._untold)
         requests = [partial(carry_out, self.api, action) for action in chosen]
         records = [partial(record, self.api, one.event, instance=self.instance, at=one.at) for one in news]
-        outcomes = _outcomes([*requests, *records])
+        first = sum(not isinstance(action, WriteStatus) for action in chosen)
+        outcomes = _outcomes(requests[:first])
+        then = [*requests[first:], *records]
+        outcomes += _outcomes(then) if _is_answered(outcomes) else [None] * len(then)
         answers: dict[ResourceKey, Observed] = {}
         failures = [self._conclude(a, o, answers) for a, o in zip(chosen, outcomes, strict=False)]
         failures += self._recorded(news, outcomes[len(chosen) :])
@@ -291,6 +296,10 @@ def _outcomes(requests: Sequence[_Request]) -> list[_Outcome]:
         return [outcome(request) for request in requests]
     with ThreadPoolExecutor(max_workers=min(WRITERS, len(requests))) as pool:
         return list(pool.map(outcome, requests))
+
+
+def _is_answered(outcomes: Sequence[_Outcome]) -> bool:
+    return not any(isinstance(one, ApiError) and concerns_all(one) for one in outcomes)
 
 
 def _unrecorded(event: ClusterEvent, outcome: _Outcome) -> Failure | None:

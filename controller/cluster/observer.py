@@ -42,6 +42,8 @@ from kube.kinds import (
 )
 
 NOWHERE = Place(repository="", ref="", folder="")
+RETRY_SECONDS = 5.0
+"""Between two trials of what was refused: each looks at every declaration, and pods come all the time."""
 DECLARING = (VIRTUAL_NETWORKS, VIRTUAL_NETWORK_ROUTERS, CLUSTER_CONFIGS)
 
 
@@ -68,6 +70,7 @@ class ClusterObserver:
     _leaving: frozenset[ResourceKey] = field(default=frozenset(), init=False)
     """Of the terminating ones those that are offered as such."""
     _followed: ResourceKey | None = field(default=None, init=False)
+    _retried: float = field(default=-RETRY_SECONDS, init=False)
     _excluded: frozenset[ResourceKey] = field(default=frozenset(), init=False)
     _offer: Offer = field(default_factory=Offer, init=False)
 
@@ -111,9 +114,16 @@ class ClusterObserver:
             stamps=stamps,
             strategy=_strategy(self.source) if self.source else None,
             traits=self.traits,
+            retry=self._may_retry(elapsed),
             reports=self.publisher.reports(),
         )
         return self._with_finding(state, observation, is_another=is_another)
+
+    def _may_retry(self, elapsed: float) -> bool:
+        if elapsed < self._retried + RETRY_SECONDS:
+            return False
+        self._retried = elapsed
+        return True
 
     def _is_another_source(self) -> bool:
         """Whether another NetworkSource counts than before: what the other declared then stands by itself."""

@@ -6,6 +6,7 @@ import pytest
 
 from compiler.names import NodeName
 from controller.cluster.departures import LONGEST, QUIET
+from controller.cluster.observer import RETRY_SECONDS
 from controller.git_memory import MemoryRepository, MemorySignature
 from kube.api import ObjectRef
 from kube.kinds import NAMESPACES, NODE_NETWORKS, NODES
@@ -124,6 +125,40 @@ def test_an_object_that_comes_while_the_inventory_is_wrong_is_not_forgotten() ->
     stage.label("team-b", joined=None)
     stage.settle()
     assert in_force(stage) == ["blue", "red", "red"]
+
+
+def test_who_waits_is_tried_again_now_and_then_and_costs_nothing_else() -> None:
+    stage = Stage()
+    stage.node(1)
+    stage.declare_cluster()
+    stage.declare("red", "10.1.0.0/24")
+    stage.join("mesh")
+    stage.declare("blue", "10.1.0.0/25")
+    stage.settle()
+    in_force_before, trials = stage.state.good, []
+    for number in range(20):
+        stage.pod(f"red-{number}", 1, "red")
+        stage.turn()
+        trials.append(not stage.state.stale)
+        stage.seconds += 1
+    assert stage.state.good is in_force_before
+    assert sum(trials) == 20 / RETRY_SECONDS
+
+
+def test_what_was_refused_is_tried_again_when_the_time_has_come_though_nothing_happens() -> None:
+    stage = started(RED_AND_BLUE)
+    web = stage.pod("web", 1, "blue")
+    stage.settle()
+    tip = stage.repository.commit(RED)
+    stage.settle()
+    assert stage.condition(SOURCE) == ("False", "CommitRefused")
+    stage.turn()
+    stage.api.delete(web)
+    stage.turn()
+    stage.seconds += RETRY_SECONDS
+    stage.turn()
+    assert stage.state.good
+    assert stage.state.good.revision == tip
 
 
 # Deletions.

@@ -235,3 +235,14 @@ def test_pods_that_must_wait_are_told_why() -> None:
     stage.pod("web", 1, "nowhere")
     stage.settle()
     assert stage.events("AwaitingNetwork") == ["web"]
+
+
+def test_a_new_object_is_guarded_in_the_turn_in_which_it_is_seen() -> None:
+    """Its status is written in the same turn, and must not come in between."""
+    stage = started(RED)
+    for number in range(10):
+        stage.declare(f"n{number}", f"10.{number + 40}.0.0/24")
+    stage.turn()
+    for number in range(10):
+        metadata = stage.get(network_ref(f"n{number}"))["metadata"]
+        assert metadata["finalizers"] == ["atoll.dev/in-use"]
