@@ -193,7 +193,11 @@ def test_a_network_that_pods_use_goes_when_they_have_gone(stage: Stage) -> None:
     started(stage)
     green = stage.declare("green", {"subnets": ["10.7.0.0/24"]})
     web = stage.pod("web", "node-1", "green")
-    stage.until(green, lambda it: is_ready(it) and it["status"]["pods"] == 1, "with a pod")
+    stage.until(
+        green,
+        lambda it: is_ready(it) and it["status"]["pods"] == 1 and "finalizers" in it["metadata"],
+        "guarded, with a pod",
+    )
     delete(stage, "green")
     held = stage.until(green, lambda it: is_held(it, "InUse"), "held")
     assert condition_of(held)["message"] == (
@@ -205,6 +209,24 @@ def test_a_network_that_pods_use_goes_when_they_have_gone(stage: Stage) -> None:
     stage.cluster.kubelets.remove_pod(web)
     stage.until(green, gone, "gone")
     stage.until(node_ref("node-1"), lambda it: not names_on(it), "without it")
+
+
+def test_a_deletion_asked_for_while_no_controller_worked_waits_for_the_pods_too(stage: Stage) -> None:
+    started(stage)
+    green = stage.declare("green", {"subnets": ["10.7.0.0/24"]})
+    web = stage.pod("web", "node-1", "green")
+    stage.until(
+        green,
+        lambda it: status_of(it).get("pods") == 1 and "finalizers" in it["metadata"],
+        "guarded, with a pod",
+    )
+    stage.end_controller()
+    delete(stage, "green")
+    stage.controller("two")
+    stage.until(green, lambda it: is_held(it, "InUse"), "held")
+    assert "green" in names_on(stage.get(node_ref("node-1")))
+    stage.cluster.kubelets.remove_pod(web)
+    stage.until(green, gone, "gone")
 
 
 def test_many_deletions_at_once_wait_for_a_confirmation(stage: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,22 @@ def test_a_branch_that_is_deleted_takes_nothing_away(stage: Stage) -> None:
     source = stage.until(SOURCE, is_unreachable, "not to be found")
     assert "ATL803" in condition_of(source)["message"]
     assert applied(source) == first
+
+
+def test_a_cache_that_is_lost_is_fetched_anew(stage: Stage) -> None:
+    started(stage)
+    shutil.rmtree(stage.folder / "one")
+    stage.until_applied(stage.push(RED_AND_BLUE))
+
+
+def test_a_cache_that_is_damaged_is_fetched_anew(stage: Stage) -> None:
+    started(stage)
+    (cache,) = (stage.folder / "one").glob("*.git")
+    for path in (cache / "objects").rglob("*"):
+        if path.is_file():
+            path.chmod(0o600)
+            path.write_bytes(b"damaged")
+    stage.until_applied(stage.push(RED_AND_BLUE))
 
 
 def test_a_repository_with_10000_files(stage: Stage) -> None:
