@@ -186,7 +186,8 @@ def _refreshed(state: State, good: Commit, notes: list[Note]) -> State:
     compilation = _compiled(state, _excusing(good.declarations, _leftovers(state)))
     problems = in_reading_order((*good.problems, *compilation.problems))
     if has_errors(problems):
-        notes.append(_refusal(good.revision, problems))
+        if problems != state.problems:
+            notes.append(_refusal(good.revision, problems))
     else:
         notes.append(_compilation_note(good, compilation, problems))
         state = _in_force(state, compilation)
