@@ -55,8 +55,11 @@ class IdentityKeeper:
             try:
                 self.identities.reconcile(wanted)
                 done, failed = wanted, False
+            except Deposed:
+                return
             except (IdentitiesFailed, ApiError) as error:
                 failed = True
                 self.log("identities-failed", error=str(error))
-            except Deposed:
-                return
+            except Exception as error:  # an object that nobody thought of must not end the thread
+                failed = True
+                self.log("identities-failed", error=f"{type(error).__name__}: {error}")
