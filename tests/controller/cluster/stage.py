@@ -20,6 +20,7 @@ from controller.cluster.facts import WATCHED
 from controller.cluster.gauges import Gauges
 from controller.cluster.identities import Identities
 from controller.cluster.identity_keeper import IdentityKeeper
+from controller.cluster.leadership import GuardedApi
 from controller.cluster.objects import REQUESTED_AT, ObservedSource, ResourceKey, decode_source
 from controller.cluster.observer import DECLARING, NOWHERE, ClusterObserver
 from controller.cluster.plan_object import plan_bytes
@@ -176,6 +177,17 @@ class Stage:
     @property
     def state(self) -> State:
         return self.controller.state
+
+    def dies_after(self, requests: int) -> None:
+        """From then on nothing that this controller does reaches the server."""
+        made = count(1)
+
+        def told(verb: str, resource: Resource, code: str) -> None:
+            self.client.outage = next(made) >= requests
+
+        self.client.outage = requests == 0
+        guarded = GuardedApi(api=self.client, leads=lambda: True, told=told)
+        self.publisher.api = self.publisher.records.api = self.teller.executor.api = guarded
 
     def turn(self) -> None:
         """One turn, with all that has happened until now."""

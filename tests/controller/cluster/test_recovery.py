@@ -215,3 +215,28 @@ def test_without_git_a_new_leader_takes_an_unfinished_rollout_back() -> None:
     stage.turn()
     assert set(stage.revisions().values()) == {first}
     assert stage.status(SOURCE)["lastAppliedRevision"] == first
+
+
+@pytest.mark.parametrize("requests", range(0, 30, 2))
+def test_a_leader_that_ends_anywhere_leaves_what_another_goes_on_from(requests: int) -> None:
+    """It makes so many requests more; numbers that a node has seen are never another network's."""
+    stage = started(RED, nodes=2, network="red")
+    stage.repository.commit(WITH_BLUE)
+    stage.look()
+    stage.pod("blue-1", 1, "blue")
+    stage.dies_after(requests)
+    for _ in range(4):
+        stage.turn()
+        stage.look()
+    stage.restart()
+    seen = {network.number: network.name for plan in stage.plans().values() for network in plan.networks}
+    stage.watch()
+    for _ in range(6):
+        stage.turn()
+        stage.agents_apply()
+    stage.settle(30)
+    now = {network.number: network.name for plan in stage.plans().values() for network in plan.networks}
+    assert all(now.get(number, name) == name for number, name in seen.items())
+    assert stage.networks_on(1) == ["red", "blue"]
+    assert stage.condition(SOURCE) == ("True", "Applied")
+    assert stage.status(SOURCE)["lastAppliedRevision"] == stage.status(SOURCE)["lastSeenRevision"]
