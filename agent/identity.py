@@ -47,9 +47,15 @@ class _TokenRequest(msgspec.Struct, frozen=True):
     status: _TokenStatus
 
 
+_answers = msgspec.json.Decoder(_TokenRequest)
+
+
 class _Claims(msgspec.Struct, frozen=True):
     iat: float
     exp: float
+
+
+_claims = msgspec.json.Decoder(_Claims)
 
 
 def connect(kubeconfig: Path | None, node: NodeName, nodes_namespace: str) -> Api:
@@ -129,7 +135,7 @@ class NodeToken:
                 name=self._node,
                 subresource="token",
             )
-            token = msgspec.json.decode(answer, type=_TokenRequest).status.token
+            token = _answers.decode(answer).status.token
         except (ApiError, msgspec.DecodeError) as error:
             self._retry.failed(error.retry_after if isinstance(error, ApiError) else None)
             self._failure = self._explained(error)
@@ -169,7 +175,7 @@ def _life(token: str) -> float:
     try:
         payload = token.split(".")[1]
         padded = payload + "=" * (-len(payload) % 4)
-        claims = msgspec.json.decode(base64.urlsafe_b64decode(padded), type=_Claims)
+        claims = _claims.decode(base64.urlsafe_b64decode(padded))
     except (IndexError, ValueError, msgspec.DecodeError):
         return LIFE_SECONDS  # some other form of token: what was asked for
     return claims.exp - claims.iat

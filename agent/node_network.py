@@ -44,10 +44,16 @@ class _Spec(msgspec.Struct, frozen=True):
     plan: str = ""
 
 
+_specs = msgspec.json.Decoder(_Spec)
+
+
 class _Object(msgspec.Struct, frozen=True):
     metadata: _Metadata
     spec: msgspec.Raw = msgspec.Raw(b"{}")
     status: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+_objects = msgspec.json.Decoder(_Object)
 
 
 class _PartSpec(msgspec.Struct, frozen=True):
@@ -56,6 +62,10 @@ class _PartSpec(msgspec.Struct, frozen=True):
 
 class _Part(msgspec.Struct, frozen=True):
     spec: _PartSpec
+
+
+_parts = msgspec.json.Decoder(_Part)
+_statuses = msgspec.json.Decoder(NodeStatus)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,12 +93,12 @@ class NodeNetwork:
 def decode(raw: bytes) -> NodeNetwork:
     """Raises PlanDamaged where not even the name can be read; else what is wrong is in the value."""
     try:
-        found = msgspec.json.decode(raw, type=_Object)
+        found = _objects.decode(raw)
     except msgspec.DecodeError as error:
         raise PlanDamaged(f"an object that is no NodeNetwork: {error}") from error
     spec, damage = _Spec(), ""
     try:
-        spec = msgspec.json.decode(found.spec, type=_Spec)
+        spec = _specs.decode(found.spec)
     except msgspec.DecodeError as error:
         damage = f"its spec is not one: {error}"
     if not damage and not spec.plan:
@@ -110,7 +120,7 @@ def decode(raw: bytes) -> NodeNetwork:
 def part_data(ref: ObjectRef, raw: bytes) -> str:
     """Raises PlanDamaged."""
     try:
-        return msgspec.json.decode(raw, type=_Part).spec.data
+        return _parts.decode(raw).spec.data
     except msgspec.DecodeError as error:
         raise PlanDamaged(f"NodeNetworkPart {ref.name}: {error}") from error
 
@@ -137,6 +147,6 @@ def plan_bytes(network: NodeNetwork, rest: Iterable[str]) -> bytes:
 
 def _status(raw: msgspec.Raw) -> NodeStatus | None:
     try:
-        return msgspec.json.decode(raw, type=NodeStatus)
+        return _statuses.decode(raw)
     except msgspec.DecodeError:
         return None

@@ -68,6 +68,9 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return Stamp(revision=self.revision, generation=self.generation, digest=self.digest)
 
 
+_envelopes = msgspec.json.Decoder(Envelope)
+
+
 def envelope_of(stamp: Stamp, node: NodeName, plan: bytes) -> bytes:
     """A plan file with these bytes of a plan in it."""
     envelope = Envelope(
@@ -87,7 +90,7 @@ def read_publication(path: Path, node: NodeName) -> Publication:
         raise PlanRejected(f"{path}: it is larger than {MAX_BYTES} bytes, no plan is")
     content = path.read_bytes()
     try:
-        envelope = msgspec.json.decode(content, type=Envelope)
+        envelope = _envelopes.decode(content)
     except (ValueError, msgspec.MsgspecError) as error:
         raise PlanRejected(f"{path}: not a plan: {error}") from error
     try:

@@ -75,6 +75,9 @@ class AgentStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return stamp if self.digest else None
 
 
+_statuses = msgspec.json.Decoder(AgentStatus)
+
+
 def write_status(directory: Path, status: AgentStatus) -> None:
     """Replaces the node's file atomically. Raises OSError."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -85,6 +88,6 @@ def write_status(directory: Path, status: AgentStatus) -> None:
 def read_status(directory: Path, node: NodeName) -> AgentStatus | None:
     """What was written last; None where there is nothing that can be read."""
     try:
-        return msgspec.json.decode((directory / f"{node}.json").read_bytes(), type=AgentStatus)
+        return _statuses.decode((directory / f"{node}.json").read_bytes())
     except (OSError, msgspec.DecodeError):
         return None

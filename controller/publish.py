@@ -49,9 +49,15 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     plan: msgspec.Raw
 
 
+_envelopes = msgspec.json.Decoder(Envelope)
+
+
 class CommitFile(msgspec.Struct, frozen=True, kw_only=True):
     revision: str
     files: dict[str, str]
+
+
+_commits = msgspec.json.Decoder(CommitFile)
 
 
 class ReportFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +65,9 @@ class ReportFile(msgspec.Struct, frozen=True, kw_only=True):
     digest: str = ""
     errors: tuple[str, ...] = ()
     leaving: tuple[str, ...] = ()
+
+
+_reports = msgspec.json.Decoder(ReportFile)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,7 +133,7 @@ class DirectoryPublisher:
         found: dict[NodeName, Report] = {}
         for path in _json_files(self.agents):
             with contextlib.suppress(OSError, msgspec.DecodeError):
-                report = msgspec.json.decode(path.read_bytes(), type=ReportFile)
+                report = _reports.decode(path.read_bytes())
                 found[NodeName(path.stem)] = Report(
                     generation=report.generation,
                     digest=report.digest,
@@ -145,7 +154,7 @@ class DirectoryPublisher:
         if data is None:
             return None
         try:
-            kept = msgspec.json.decode(data, type=CommitFile)
+            kept = _commits.decode(data)
         except msgspec.DecodeError:
             return None  # the repository has it too
         files = {path: text.encode() for path, text in kept.files.items()}
@@ -166,7 +175,7 @@ class DirectoryPublisher:
         found: list[tuple[NodeName, PlanStamp]] = []
         for path in _json_files(self.plans):
             try:
-                envelope = msgspec.json.decode(path.read_bytes(), type=Envelope)
+                envelope = _envelopes.decode(path.read_bytes())
                 intact = codec.digest_of(bytes(envelope.plan)) == envelope.digest
                 digest = envelope.digest if intact else ""
                 revision = Revision(envelope.revision)

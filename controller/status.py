@@ -74,10 +74,13 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     nodes: tuple[NodeRecord, ...]
 
 
+_statuses = msgspec.json.Decoder(Status)
+
+
 def encode_status(status: Status) -> bytes:
     return msgspec.json.format(msgspec.json.encode(status), indent=2) + b"\n"
 
 
 def decode_status(data: bytes) -> Status:
     """Raise msgspec.DecodeError, or its subclass ValidationError."""
-    return msgspec.json.decode(data, type=Status)
+    return _statuses.decode(data)

@@ -246,8 +246,11 @@ class _Lease(msgspec.Struct, frozen=True):
     spec: _Spec | None = None
 
 
+_leases = msgspec.json.Decoder(_Lease)
+
+
 def _record(data: bytes) -> Record:
-    lease = msgspec.json.decode(data, type=_Lease)
+    lease = _leases.decode(data)
     spec = lease.spec or _Spec()
     return Record(
         holder=spec.holder_identity or "",

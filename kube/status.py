@@ -52,13 +52,16 @@ class _Status(msgspec.Struct, frozen=True):
     details: _Details | None = None
 
 
+_statuses = msgspec.json.Decoder(_Status)
+
+
 def error_of(body: bytes, *, request: str, status: int = 0, retry_after: str = "") -> ApiError:
     """Read a refusal: the body of an answer with its HTTP status, or the object of an ERROR event.
 
     A body that is no Status (a proxy's page, the router's "404 page not found") is quoted.
     """
     try:
-        told = msgspec.json.decode(body, type=_Status)
+        told = _statuses.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         told = _Status(message=body.decode(errors="replace").strip())
     details = told.details or _Details()

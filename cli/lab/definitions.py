@@ -53,14 +53,23 @@ class _Definition(msgspec.Struct):
         return f"{self.metadata.name} is not served: {', '.join(said) or 'the server says nothing'}"
 
 
+_objects = msgspec.json.Decoder(_Definition)
+
+
 class _List(msgspec.Struct):
     metadata: _Metadata
     items: list[_Definition]
 
 
+_lists = msgspec.json.Decoder(_List)
+
+
 class _Event(msgspec.Struct):
     type: str
     object: msgspec.Raw
+
+
+_events = msgspec.json.Decoder(_Event)
 
 
 def install(api: Api, definitions: Sequence[Json], *, within: float = 120) -> None:
@@ -80,7 +89,7 @@ def install(api: Api, definitions: Sequence[Json], *, within: float = 120) -> No
 
 def _await_more(api: Api, names: Collection[str], *, seconds: float) -> list[str]:
     """Complaints of those not served yet; returns as soon as the watch shows that all are."""
-    listed = msgspec.json.decode(api.list(DEFINITIONS, limit=0), type=_List)
+    listed = _lists.decode(api.list(DEFINITIONS, limit=0))
     waiting = {d.metadata.name: d for d in listed.items if d.metadata.name in names and not d.is_served}
     if waiting and seconds > 0:
         version = listed.metadata.resource_version
@@ -96,7 +105,7 @@ def _await_more(api: Api, names: Collection[str], *, seconds: float) -> list[str
 def _definitions(events: Iterable[bytes]) -> Iterator[_Definition]:
     """Ends with the stream, and at an error in it, such as that of a version too old: the next list helps."""
     for line in events:
-        event = msgspec.json.decode(line, type=_Event)
+        event = _events.decode(line)
         if event.type == "ERROR":
             return
-        yield msgspec.json.decode(event.object, type=_Definition)
+        yield _objects.decode(event.object)

@@ -46,6 +46,9 @@ class _Service(_Part):
     spec: _ServiceSpec
 
 
+_services = msgspec.json.Decoder(_Service)
+
+
 class _ContainerPort(_Part):
     container_port: int
     name: str = ""
@@ -93,12 +96,18 @@ class _Pods(_Part):
     items: list[_Pod]
 
 
+_pod_lists = msgspec.json.Decoder(_Pods)
+
+
 class _Slice(_Part):
     metadata: _Metadata
 
 
 class _Slices(_Part):
     items: list[_Slice]
+
+
+_slice_lists = msgspec.json.Decoder(_Slices)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,7 +124,7 @@ def publish(api: Api, service: ObjectRef) -> None:
 
     A Service without a selector has none of its own.
     """
-    found = msgspec.json.decode(api.get(service), type=_Service)
+    found = _services.decode(api.get(service))
     if not found.spec.selector:
         return
     wanted = {_name(body): body for body in _slices(api, service, found)}
@@ -124,7 +133,7 @@ def publish(api: Api, service: ObjectRef) -> None:
         api.apply(ref, body, field_manager="endpointslice-controller", force=True)
     label = f"{_SERVICE}={service.name}"
     listed = api.list(ENDPOINT_SLICES, namespace=service.namespace, label_selector=label, limit=0)
-    for old in msgspec.json.decode(listed, type=_Slices).items:
+    for old in _slice_lists.decode(listed).items:
         if old.metadata.name not in wanted:
             ref = ObjectRef(resource=ENDPOINT_SLICES, namespace=service.namespace, name=old.metadata.name)
             api.delete(ref)
@@ -133,7 +142,7 @@ def publish(api: Api, service: ObjectRef) -> None:
 def _slices(api: Api, ref: ObjectRef, service: _Service) -> Iterator[Json]:
     selector = ",".join(f"{key}={value}" for key, value in service.spec.selector.items())
     listed = api.list(PODS, namespace=ref.namespace, label_selector=selector, limit=0)
-    pods = sorted(msgspec.json.decode(listed, type=_Pods).items, key=lambda pod: pod.metadata.name)
+    pods = sorted(_pod_lists.decode(listed).items, key=lambda pod: pod.metadata.name)
     for family in service.spec.ip_families:
         groups: dict[_Shape, list[Json]] = {}
         for pod in pods:

@@ -61,6 +61,9 @@ class _Object(msgspec.Struct):
     metadata: _Metadata
 
 
+_objects = msgspec.json.Decoder(_Object)
+
+
 class Kubelets:
     """Safe to be used from several threads, as its Api is. An error of a request is the caller's."""
 
@@ -124,7 +127,7 @@ class Kubelets:
     def remove_pod(self, ref: ObjectRef) -> None:
         """Gone when it returns, as after a kubelet's last word; also where somebody is deleting it."""
         try:
-            pod = msgspec.json.decode(self._api.get(ref), type=_Object)
+            pod = _objects.decode(self._api.get(ref))
         except NotFound:
             return
         if pod.metadata.deletion_timestamp:

@@ -195,7 +195,7 @@ class Identities:
             raw = self._api.list(
                 resource, namespace=namespace, label_selector=_SELECTOR, continue_token=following
             )
-            page = msgspec.json.decode(raw, type=_Page)
+            page = _pages.decode(raw)
             yield from page.items
             following = page.metadata.following
             if not following:
@@ -225,6 +225,9 @@ class _PageMetadata(msgspec.Struct, frozen=True):
 class _Page(msgspec.Struct, frozen=True):
     items: tuple[_Item, ...]
     metadata: _PageMetadata
+
+
+_pages = msgspec.json.Decoder(_Page)
 
 
 def _phases(actions: Iterable[Action]) -> Iterator[tuple[Action, ...]]:

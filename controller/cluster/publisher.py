@@ -47,6 +47,9 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, str]
 
 
+_commits = msgspec.json.Decoder(_Kept)
+
+
 class _Spec(msgspec.Struct):
     epoch: int = 0
     revision: str = ""
@@ -79,12 +82,18 @@ class _NodeNetwork(msgspec.Struct):
         return owners <= {FIELD_MANAGER}
 
 
+_node_networks = msgspec.json.Decoder(_NodeNetwork)
+
+
 class _PartSpec(msgspec.Struct):
     data: str = ""
 
 
 class _Part(msgspec.Struct):
     spec: _PartSpec = msgspec.field(default_factory=_PartSpec)
+
+
+_parts = msgspec.json.Decoder(_Part)
 
 
 class _ListMetadata(msgspec.Struct):
@@ -96,16 +105,22 @@ class _Page(msgspec.Struct):
     items: list[msgspec.Raw]
 
 
+_pages = msgspec.json.Decoder(_Page)
+
+
 class _Named(msgspec.Struct):
     metadata: _Metadata
+
+
+_named = msgspec.json.Decoder(_Named)
 
 
 def _node_network(raw: msgspec.Raw) -> _NodeNetwork:
     """Return it without its spec where that cannot be understood: it is then published anew."""
     try:
-        return msgspec.json.decode(raw, type=_NodeNetwork)
+        return _node_networks.decode(raw)
     except msgspec.ValidationError:
-        return _NodeNetwork(metadata=msgspec.json.decode(raw, type=_Named).metadata)
+        return _NodeNetwork(metadata=_named.decode(raw).metadata)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -198,7 +213,7 @@ class ClusterPublisher:
         ref = ObjectRef(resource=NODE_NETWORKS, name=action.plan.name)
         answer = self.api.apply(ref, objects.node_network, field_manager=FIELD_MANAGER, force=True)
         self._remove_parts(action.plan.name, since=len(objects.parts))
-        metadata = msgspec.json.decode(answer, type=_NodeNetwork).metadata
+        metadata = _node_networks.decode(answer).metadata
         stamp = PlanStamp(revision=action.revision, generation=action.generation, digest=action.digest)
         return Written(
             version=version_of(metadata.resource_version),
@@ -233,7 +248,7 @@ class ClusterPublisher:
         if data is None:
             return None
         try:
-            kept = msgspec.json.decode(data, type=_Kept)
+            kept = _commits.decode(data)
         except msgspec.DecodeError as error:
             reason = f"ConfigMap atoll-record-commit: it does not hold a commit: {error}"
             raise PublicationError(f"{reason}. Restore it from a backup of the cluster.") from None
@@ -258,7 +273,7 @@ class ClusterPublisher:
         while True:
             try:
                 raw = self.api.list(NODE_NETWORKS, limit=50, continue_token=token)
-                page = msgspec.json.decode(raw, type=_Page)
+                page = _pages.decode(raw)
                 for found in map(_node_network, page.items):
                     self._epoch = max(self._epoch, found.spec.epoch + 1)
                     self.nodes.written[NodeName(found.metadata.name)] = self._written(found)
@@ -288,7 +303,7 @@ class ClusterPublisher:
             for index in range(min(found.spec.parts, MAX_PARTS)):
                 name = part_name(found.metadata.name, index)
                 part = self.api.get(ObjectRef(resource=NODE_NETWORK_PARTS, name=name))
-                pieces.append(msgspec.json.decode(part, type=_Part).spec.data)
+                pieces.append(_parts.decode(part).spec.data)
             return codec.digest_of(plan_bytes(iter(pieces)))
         except (NotFound, ValueError):
             return ""

@@ -50,6 +50,9 @@ class _ConfigMap(msgspec.Struct, rename="camel"):
     binary_data: _Binary | None = None
 
 
+_config_maps = msgspec.json.Decoder(_ConfigMap)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Head:
     version: str
@@ -149,7 +152,7 @@ class Records:
 
     def _get(self, name: str) -> _ConfigMap | None:
         try:
-            return msgspec.json.decode(self.api.get(self._ref(name)), type=_ConfigMap)
+            return _config_maps.decode(self.api.get(self._ref(name)))
         except NotFound:
             return None
 
@@ -173,7 +176,7 @@ def _digest(content: bytes) -> str:
 
 
 def _version(answer: bytes) -> str:
-    return msgspec.json.decode(answer, type=_ConfigMap).metadata.resource_version
+    return _config_maps.decode(answer).metadata.resource_version
 
 
 def _head(found: _ConfigMap) -> _Head:

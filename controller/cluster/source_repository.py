@@ -44,8 +44,14 @@ class _Data(msgspec.Struct, rename="camel"):
     binary_data: dict[str, bytes] | None = None
 
 
+_config_maps = msgspec.json.Decoder(_Data)
+
+
 class _SecretData(msgspec.Struct):
     data: dict[str, bytes] | None = None
+
+
+_secrets = msgspec.json.Decoder(_SecretData)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,11 +99,11 @@ class ClusterRepositories:
         )
 
     def _secret(self, source: ObservedSource, reference: Reference) -> Mapping[str, bytes]:
-        found = msgspec.json.decode(self._read(source, SECRETS, reference), type=_SecretData)
+        found = _secrets.decode(self._read(source, SECRETS, reference))
         return found.data or {}
 
     def _config_map(self, source: ObservedSource, reference: Reference) -> Mapping[str, bytes]:
-        found = msgspec.json.decode(self._read(source, CONFIG_MAPS, reference), type=_Data)
+        found = _config_maps.decode(self._read(source, CONFIG_MAPS, reference))
         texts = {key: text.encode() for key, text in (found.data or {}).items()}
         return {**texts, **(found.binary_data or {})}
 

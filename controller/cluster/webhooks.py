@@ -36,6 +36,9 @@ class _Secret(msgspec.Struct):
     data: dict[str, bytes] | None = None
 
 
+_objects = msgspec.json.Decoder(_Secret)
+
+
 @dataclass(kw_only=True)
 class Webhooks:
     api: Api
@@ -109,7 +112,7 @@ class Webhooks:
             ref = ObjectRef(resource=SECRETS, name=name, namespace=key.namespace)
             reason = f"Secret {name} holds no {KEY}"
             try:
-                data = msgspec.json.decode(self.api.get(ref), type=_Secret).data or {}
+                data = _objects.decode(self.api.get(ref)).data or {}
             except _AWAY:
                 if key in self._secrets:
                     yield key, self._secrets[key]

@@ -108,6 +108,9 @@ class _Payload(msgspec.Struct, frozen=True, kw_only=True):
     event_name: str = ""
 
 
+_payloads = msgspec.json.Decoder(_Payload)
+
+
 def judge(headers: Headers, body: bytes, secret: bytes | None, watched: WatchedRef) -> Verdict:
     """Return what a request to a source's address is worth.
 
@@ -153,6 +156,6 @@ def _payload(body: bytes) -> _Payload | None:
     try:
         if body.startswith(_FORM):
             body = parse_qs(body.decode(), max_num_fields=8)["payload"][0].encode()
-        return msgspec.json.decode(body, type=_Payload)
+        return _payloads.decode(body)
     except (ValueError, KeyError, RecursionError):
         return None
