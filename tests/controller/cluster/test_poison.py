@@ -132,6 +132,8 @@ def poison(stage: Stage, ref: ObjectRef, field: str, value: object) -> None:
     for name in reversed(field.split(".")):
         patch = {name: patch}
     assert isinstance(patch, dict)
+    if not stage.exists(ref):
+        return  # the plan of a node that has no address any more, say
     subresource = "status" if field.startswith("status") else ""
     stage.api.beside("somebody").patch(ref, patch, subresource=subresource)
 
