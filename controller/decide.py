@@ -82,6 +82,8 @@ def recovered_commit(kept: Snapshot, cache: FileCache) -> tuple[Commit, FileCach
 
 def _look(state: State, observation: Observation, notes: list[Note]) -> State:
     problem, sighting = observation.source_problem, observation.sighting
+    if observation.forget:
+        state = replace(state, candidate=None)
     if observation.place:
         state = replace(state, place=observation.place)
     if problem:

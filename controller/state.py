@@ -57,6 +57,8 @@ class Observation:
     traits: Mapping[NodeName, NodeTraits] = field(default_factory=dict)
     elapsed: float = 0.0
     """Seconds of a clock that only ever goes forward."""
+    forget: bool = False
+    """What was seen before is of another place, or verified by other keys, if at all."""
     retry: bool = True
     """Whether what was refused may be tried again, if something has changed: only now and then."""
     stamps: Mapping[NodeName, PlanStamp | None] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from kube.api import Api, Json, ObjectRef
+from kube.api import Api, Json, ObjectRef, TooManyRequests
 from kube.resource import Resource
 
 DEFINITIONS: Final = Resource(
@@ -39,8 +39,36 @@ class _Metadata(msgspec.Struct, rename="camel"):
     resource_version: str = ""
 
 
+class _Names(msgspec.Struct):
+    plural: str
+    kind: str
+
+
+class _Version(msgspec.Struct):
+    name: str
+
+
+class _Spec(msgspec.Struct):
+    group: str
+    names: _Names
+    scope: str
+    versions: list[_Version]
+
+    @property
+    def resources(self) -> Iterator[Resource]:
+        for version in self.versions:
+            yield Resource(
+                group=self.group,
+                version=version.name,
+                plural=self.names.plural,
+                kind=self.names.kind,
+                namespaced=self.scope == "Namespaced",
+            )
+
+
 class _Definition(msgspec.Struct):
     metadata: _Metadata
+    spec: _Spec
     status: _Status = msgspec.field(default_factory=_Status)
 
     @property
@@ -85,6 +113,22 @@ def install(api: Api, definitions: Sequence[Json], *, within: float = 120) -> No
     while waiting := _await_more(api, names.keys(), seconds=deadline - time.monotonic()):
         if time.monotonic() > deadline:
             raise NotEstablished("; ".join(waiting))
+    for definition in definitions:
+        for resource in msgspec.convert(definition["spec"], _Spec).resources:
+            _await_list(api, resource, deadline)
+
+
+def _await_list(api: Api, resource: Resource, deadline: float) -> None:
+    """Established is not yet listed: while the server fills its cache it asks to come back later."""
+    while True:
+        try:
+            api.list(resource, limit=1, resource_version="0")
+        except TooManyRequests as busy:
+            if time.monotonic() > deadline:
+                raise NotEstablished(f"{resource} is not listed: {busy}") from busy
+            time.sleep(busy.retry_after or 0.1)
+        else:
+            return
 
 
 def _await_more(api: Api, names: Collection[str], *, seconds: float) -> list[str]:

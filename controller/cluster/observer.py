@@ -70,6 +70,8 @@ class ClusterObserver:
     _leaving: frozenset[ResourceKey] = field(default=frozenset(), init=False)
     """Of the terminating ones those that are offered as such."""
     _followed: ResourceKey | None = field(default=None, init=False)
+    _asked: object = field(default=None, init=False)
+    """Where the commits come from, and whose signatures count."""
     _retried: float = field(default=-RETRY_SECONDS, init=False)
     _excluded: frozenset[ResourceKey] = field(default=frozenset(), init=False)
     _offer: Offer = field(default_factory=Offer, init=False)
@@ -104,7 +106,7 @@ class ClusterObserver:
         self.publisher.observed(stamps)
         self._take_traits(changed)
         self._take_sources(changed)
-        is_another = self._is_another_source()
+        is_another, forget = self._is_another_source(), self._asks_for_another()
         self._take_resources(changed)
         observation = Observation(
             time=self.clock(),
@@ -115,6 +117,7 @@ class ClusterObserver:
             strategy=_strategy(self.source) if self.source else None,
             traits=self.traits,
             retry=self._may_retry(elapsed),
+            forget=forget,
             reports=self.publisher.reports(),
         )
         return self._with_finding(state, observation, is_another=is_another)
@@ -132,6 +135,12 @@ class ClusterObserver:
             return False
         self.finding = self.inventory = None
         return True
+
+    def _asks_for_another(self) -> bool:
+        """Whether what has been seen, and is not in force yet, may not come into force any more."""
+        spec = self.source.spec if self.source else None
+        asked, self._asked = self._asked, (spec.url, spec.ref, spec.path, spec.verify) if spec else None
+        return asked is not None and asked != self._asked
 
     def _with_finding(self, state: State, observation: Observation, *, is_another: bool) -> Observation:
         self.watcher.follow(self.source, state.good.revision if state.good else None)

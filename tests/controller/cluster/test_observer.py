@@ -351,6 +351,34 @@ def test_signatures_demanded_later_refuse_what_is_not_signed_and_leave_what_is_i
     assert stage.status(SOURCE)["lastSeenRevision"] == signed
 
 
+def test_a_commit_that_waits_is_forgotten_when_signatures_are_demanded() -> None:
+    """Else it would come into force unsigned, once nothing speaks against it and before Git is asked."""
+    stage = started(RED_AND_BLUE)
+    web = stage.pod("web", 1, "blue")
+    stage.settle()
+    stage.repository.commit(RED)
+    stage.settle()
+    assert stage.state.candidate
+    stage.repository.outage = True
+    stage.follow(verify={"mode": "gpg", "keysFrom": {"name": "keys"}})
+    stage.api.delete(web)
+    stage.settle()
+    assert in_force(stage) == ["blue", "red"]
+
+
+def test_a_commit_that_waits_goes_on_waiting_when_only_the_pace_changes() -> None:
+    stage = started(RED_AND_BLUE)
+    web = stage.pod("web", 1, "blue")
+    stage.settle()
+    stage.repository.commit(RED)
+    stage.settle()
+    stage.repository.outage = True
+    stage.follow(interval="5m")
+    stage.api.delete(web)
+    stage.settle()
+    assert in_force(stage) == ["red"]
+
+
 # Nodes.
 
 
