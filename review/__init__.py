@@ -1,0 +1,1 @@
+"""What a change does, in the reader's terms, before it is merged."""

@@ -1,0 +1,75 @@
+"""Packets by the box: a product of intervals over everything that a ruleset can look at.
+
+A box stands for each of its packets; cutting one never loses or invents any.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntFlag
+from typing import Final
+
+from verifier.intervals import Intervals
+
+ANY_PROTOCOL: Final[Intervals] = ((0, 255),)
+ANY_PORT: Final[Intervals] = ((0, 65535),)
+
+
+class Tracking(IntFlag):
+    """What connection tracking says of a packet as it comes in: five states, no more is modelled."""
+
+    NEW = 1
+    ORIGINAL = 2
+    """Of an established connection, in the direction of its first packet."""
+    REPLY = 4
+    RELATED = 8
+    """An error about a connection, or a connection that another announced."""
+    INVALID = 16
+    UNTRACKED = 32
+    """Never as a packet comes in: by `notrack` only."""
+
+
+ANY_TRACKING: Final = Tracking.NEW | Tracking.ORIGINAL | Tracking.REPLY | Tracking.RELATED | Tracking.INVALID
+
+
+def any_address(family: int) -> Intervals:
+    return ((0, 2**32 - 1),) if family == 4 else ((0, 2**128 - 1),)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Box:
+    """All packets of one family whose every column is in its intervals. `tracking` is a union of flags."""
+
+    family: int
+    saddr: Intervals
+    daddr: Intervals
+    protocol: Intervals = ANY_PROTOCOL
+    dport: Intervals = ANY_PORT
+    tracking: int = int(ANY_TRACKING)
+
+
+def every_packet(family: int) -> Box:
+    return Box(family=family, saddr=any_address(family), daddr=any_address(family))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Packet:
+    """One packet."""
+
+    family: int
+    saddr: int
+    daddr: int
+    protocol: int
+    dport: int = 0
+    tracking: Tracking = Tracking.NEW
+
+    @property
+    def box(self) -> Box:
+        return Box(
+            family=self.family,
+            saddr=((self.saddr, self.saddr),),
+            daddr=((self.daddr, self.daddr),),
+            protocol=((self.protocol, self.protocol),),
+            dport=((self.dport, self.dport),),
+            tracking=int(self.tracking),
+        )
