@@ -51,6 +51,27 @@ class Field(StrEnum):
     """Only as the value of a map."""
 
 
+class DataType(StrEnum):
+    """Of a column of a set, as nft names it. Its JSON, and now and then its text, tell no more of a column."""
+
+    GROUP = "devgroup"
+    KIND = "ifkind"
+    NAME = "ifname"
+    FAMILY = "nf_proto"
+    PROTOCOL = "inet_proto"
+    MARK = "mark"
+    IPV4 = "ipv4_addr"
+    IPV6 = "ipv6_addr"
+    PORT = "inet_service"
+    CT_STATE = "ct_state"
+    CT_DIRECTION = "ct_dir"
+    DEVICE = "iface_index"
+    """What a reverse-path check finds."""
+    FIB_TYPE = "fib_addrtype"
+    INTEGER = "integer"
+    """A conntrack zone."""
+
+
 CT_STATES: Mapping[str, int] = {"invalid": 1, "established": 2, "related": 4, "new": 8, "untracked": 64}
 CT_DIRECTIONS: Mapping[str, int] = {"original": 0, "reply": 1}
 FIB_TYPES: Mapping[str, int] = {
@@ -134,7 +155,7 @@ class Element:
 
     key: tuple[Cell, ...]
     value: Verdict | tuple[Cell, ...] | None = None
-    text: str = ""
+    text: str = field(default="", compare=False)
     """As it stood in the input, for people."""
     comment: str = ""
 
@@ -144,9 +165,9 @@ class NamedSet:
     """A set or a map; an anonymous one (`{ ... }` in a rule) has the name ""."""
 
     name: str
-    fields: tuple[Field, ...]
-    """The columns of the key, from `typeof`."""
-    value_fields: tuple[Field, ...] | None = None
+    types: tuple[DataType, ...]
+    """Of the columns of the key."""
+    value_types: tuple[DataType, ...] | None = None
     """None: a set, or a map of verdicts (`verdicts`)."""
     verdicts: bool = False
     elements: tuple[Element, ...] = ()
@@ -259,9 +280,9 @@ Statement: TypeAlias = Match | VerdictMap | Verdict | SetMark | SetZone | Nat | 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rule:
     statements: tuple[Statement, ...]
-    text: str
+    text: str = field(compare=False)
     """The rule in nft's own words, one line without indentation."""
-    line: int = 0
+    line: int = field(default=0, compare=False)
     """In the text it was read from; 0: not from a text."""
 
 
