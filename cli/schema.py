@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-KINDS = ("VirtualNetwork", "VirtualNetworkRouter", "ClusterConfig", "NetworkSource")
+KINDS = ("VirtualNetwork", "VirtualNetworkRouter", "ClusterConfig", "NetworkSource", "ReviewPolicy")
 
 
 @click.command("schema")

@@ -2,7 +2,7 @@
 
 A code is stable: it is never reused, and its meaning never changes. The hundreds say where it belongs:
 1xx text and YAML, 2xx kinds and fields, 3xx references and selection, 4xx addresses,
-5xx routers, 6xx deletion, 7xx inventory and capacity, 8xx repository and inventory file.
+5xx routers, 6xx deletion and guarded rules, 7xx inventory and capacity, 8xx repository and inventory file.
 `docs/reference/errors.md` is made from this table.
 """
 
@@ -441,6 +441,41 @@ _ENTRIES: dict[str, Entry] = {
         ),
         remedy="Remove the object once it is no longer used elsewhere",
     ),
+    "ATL223": Entry(
+        title="Policy in another file",
+        severity=ERROR,
+        explanation=(
+            "A ReviewPolicy stands in the file `policy.yaml` and nowhere else, so that its owners can guard "
+            "one path and reviewers know where to look."
+        ),
+        example=(
+            "apiVersion: atoll.dev/v1alpha1\n"
+            "kind: ReviewPolicy\n"
+            "metadata: {name: review}\n"
+            "spec: {changes: {approvers: [alice]}}"
+        ),
+        remedy="Move it to policy.yaml, beside the ClusterConfig",
+    ),
+    "ATL224": Entry(
+        title="Not an approver",
+        severity=ERROR,
+        explanation=(
+            "Approvers are user names of the platform that holds the repository, as `alice`, without `@`, or "
+            "teams that the policy itself lists, as `team/security`."
+        ),
+        example="# a ReviewPolicy with approvers: ['@alice']",
+        remedy="Write the user name, or team/ and the name of a team of spec.teams",
+    ),
+    "ATL225": Entry(
+        title="Policy cannot be read",
+        severity=ERROR,
+        explanation=(
+            "`policy.yaml` holds exactly one ReviewPolicy, its guards have different names, and there is one "
+            "such file. While the policy that counts cannot be read, no change passes its review."
+        ),
+        example="# a policy.yaml with two guards of one name",
+        remedy="Correct the file",
+    ),
     # --- 3xx: references, selection, membership -------------------------------------------------
     "ATL301": Entry(
         title="Reference to a Subnet that is not there",
@@ -476,6 +511,13 @@ _ENTRIES: dict[str, Entry] = {
             "spec: {v4SubnetReference: {name: s1}}"
         ),
         remedy="Use the other field, or another Subnet",
+    ),
+    "ATL304": Entry(
+        title="Team not defined",
+        severity=ERROR,
+        explanation="The policy names a team that its `spec.teams` does not list, so nobody could approve.",
+        example="# a ReviewPolicy with approvers: [team/security], and no such team",
+        remedy="Add the team to spec.teams, or correct the name",
     ),
     "ATL311": Entry(
         title="Router that selects no network",
@@ -567,6 +609,20 @@ _ENTRIES: dict[str, Entry] = {
         ),
         example="# a network with IPv6 subnets alone, and cluster DNS with IPv4 addresses alone",
         remedy="Give the Service an endpoint there, add a subnet of the other family, or remove the entry",
+    ),
+    "ATL319": Entry(
+        title="Guard without effect",
+        severity=WARNING,
+        explanation="A guard of the policy selects no network that is declared, so it guards nothing now.",
+        example="# a guard over networks labelled data: card, and no network with that label",
+        remedy="Correct the selector, or remove the guard",
+    ),
+    "ATL320": Entry(
+        title="Approval that nobody can give",
+        severity=ERROR,
+        explanation="A rule of the policy asks for more approvals than its approvers are people.",
+        example="# a guard with approvals: 2 and approvers: [alice]",
+        remedy="Name more people, or ask for fewer approvals",
     ),
     # --- 4xx: addresses and overlap -------------------------------------------------------------
     "ATL401": Entry(
@@ -741,6 +797,27 @@ _ENTRIES: dict[str, Entry] = {
         + "spec: {podRanges: [10.8.0.0/16], serviceRanges: [10.9.0.0/16], nodeRanges: [192.0.2.0/24],\n"
         "  confirmDeletionOf: [team-a/never-declared]}",
         remedy="Remove the name from spec.confirmDeletionOf",
+    ),
+    "ATL611": Entry(
+        title="Guarded rule broken",
+        severity=ERROR,
+        explanation=(
+            "The change does what a guard of the policy refuses without approval. The policy is that of the "
+            "commit before the change. Approvals count for the commit that they were given to, and not from "
+            "the author."
+        ),
+        example="# a router that connects a network labelled data: card, which a guard covers",
+        remedy="Have it approved by those whom the guard names, or leave it out",
+    ),
+    "ATL612": Entry(
+        title="Policy changed",
+        severity=ERROR,
+        explanation=(
+            "The change alters or removes the policy that judges it. That needs approval of those whom the "
+            "policy before the change names in `spec.changes`; guards are judged as they were before."
+        ),
+        example="# a commit that takes a label out of a guard in policy.yaml",
+        remedy="Have it approved by those whom spec.changes names, or leave it out",
     ),
     # --- 7xx: inventory and capacity ------------------------------------------------------------
     "ATL701": Entry(
@@ -1052,7 +1129,7 @@ _CHAPTERS = {
     "3": "References, selection, membership",
     "4": "Addresses and overlap",
     "5": "Routers",
-    "6": "Deletion",
+    "6": "Deletion and guarded rules",
     "7": "Inventory and capacity",
     "8": "Repository and inventory file",
 }

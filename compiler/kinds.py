@@ -87,13 +87,15 @@ def _without_version(element: Element, kind: str | None) -> Problem | None:
     return found("ATL201", origin=element.origin, subject=subject, reason=reason, remedy=remedy)
 
 
-def _in_group(element: Element, group: str, version: str, kind: str | None) -> Kind | Problem:
+def _in_group(element: Element, group: str, version: str, kind: str | None) -> Kind | Problem | None:
     known = schemas.kinds(group)
     if kind is None:
         reason, remedy = "`kind` is missing", f"Add the kind: {listed(known)} are read"
         subject = subject_of(element, "object")
         return found("ATL201", origin=element.origin, subject=subject, reason=reason, remedy=remedy)
     subject = subject_of(element, kind)
+    if (group, kind) == (schemas.ATOLL_GROUP, "ReviewPolicy"):
+        return _policy(element, subject)
     if kind not in known:
         return _unknown_kind(element, group, kind, subject)
     if version not in _VERSIONS[group]:
@@ -103,6 +105,14 @@ def _in_group(element: Element, group: str, version: str, kind: str | None) -> K
             "ATL202", origin=_origin(element, "apiVersion"), subject=subject, reason=reason, remedy=remedy
         )
     return Kind(group=group, name=kind)
+
+
+def _policy(element: Element, subject: str) -> Problem | None:
+    """A policy is for reviews, which read it at its place: no declaration, and no mistake there."""
+    path = element.document.path
+    if path.rpartition("/")[2] == schemas.POLICY_FILE:
+        return None
+    return found("ATL223", origin=element.origin, subject=subject, reason=f"it stands in {path}")
 
 
 def _unknown_kind(element: Element, group: str, kind: str, subject: str) -> Problem:

@@ -31,7 +31,12 @@ _DECLARATIONS = {
     (CONTRAIL_GROUP, "Subnet"): "contrail/subnet.json",
     (CONTRAIL_GROUP, "VirtualNetworkRouter"): "contrail/virtualnetworkrouter.json",
 }
-_JSON = _DECLARATIONS | {(ATOLL_GROUP, "NetworkSource"): "networksource.json"}
+_JSON = _DECLARATIONS | {
+    (ATOLL_GROUP, "NetworkSource"): "networksource.json",
+    (ATOLL_GROUP, "ReviewPolicy"): "reviewpolicy.json",
+}
+POLICY_FILE = "policy.yaml"
+"""The name of the one file that holds a ReviewPolicy: for reviews, left alone by the compiler."""
 CRD_FILES = (
     "virtualnetworks.yaml",
     "virtualnetworkrouters.yaml",
@@ -49,7 +54,7 @@ def kinds(group: str) -> tuple[str, ...]:
 
 @cache
 def json_schema(group: str, kind: str) -> Mapping[str, Any]:
-    """The JSON Schema of a kind: of a declaration or of NetworkSource. Not to be changed.
+    """The JSON Schema of a kind: of a declaration, of NetworkSource or ReviewPolicy. Not to be changed.
 
     Raises KeyError for other kinds.
     """

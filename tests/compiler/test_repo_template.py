@@ -89,7 +89,12 @@ def test_every_file_names_the_schema_of_its_kind(path: str) -> None:
 
 def test_its_schemas_are_ours() -> None:
     names = sorted(path.name for path in (ROOT / ".schemas").iterdir())
-    assert names == ["clusterconfig.json", "virtualnetwork.json", "virtualnetworkrouter.json"]
+    assert names == [
+        "clusterconfig.json",
+        "reviewpolicy.json",
+        "virtualnetwork.json",
+        "virtualnetworkrouter.json",
+    ]
     for name in names:
         assert (ROOT / ".schemas" / name).read_text(encoding="utf-8") == schemas.text(name)
 

@@ -26,6 +26,7 @@ KINDS = [
     (group, kind) for group in (schemas.ATOLL_GROUP, schemas.CONTRAIL_GROUP) for kind in schemas.kinds(group)
 ]
 SOURCE = (schemas.ATOLL_GROUP, "NetworkSource")
+POLICY = (schemas.ATOLL_GROUP, "ReviewPolicy")
 
 
 def ours(kind: str) -> Schema:
@@ -198,7 +199,7 @@ def test_a_cluster_that_writes_every_default_is_the_one_that_writes_none() -> No
 # --- schemas alone ---
 
 
-@pytest.mark.parametrize(("group", "kind"), [*KINDS, SOURCE])
+@pytest.mark.parametrize(("group", "kind"), [*KINDS, SOURCE, POLICY])
 def test_a_schema_is_valid_and_so_are_its_examples(group: str, kind: str) -> None:
     schema = schemas.json_schema(group, kind)
     Draft202012Validator.check_schema(schema)
@@ -207,7 +208,7 @@ def test_a_schema_is_valid_and_so_are_its_examples(group: str, kind: str) -> Non
         Draft202012Validator(schema).validate(example)
 
 
-@pytest.mark.parametrize(("group", "kind"), [*KINDS, SOURCE])
+@pytest.mark.parametrize(("group", "kind"), [*KINDS, SOURCE, POLICY])
 def test_every_field_is_described_and_every_object_closed(group: str, kind: str) -> None:
     schema = schemas.json_schema(group, kind)
     for path, field in every_field(schema, schema):
@@ -229,7 +230,7 @@ def every_field(schema: Schema, root: Schema, at: str = "") -> Iterator[tuple[st
 
 def test_a_definition_is_the_same_in_every_schema_that_has_it() -> None:
     first: dict[str, Schema] = {}
-    for group, kind in [*KINDS, SOURCE]:
+    for group, kind in [*KINDS, SOURCE, POLICY]:
         for name, definition in schemas.json_schema(group, kind)["$defs"].items():
             assert first.setdefault(name, definition) == definition
 
@@ -262,7 +263,7 @@ def keywords(schema: object) -> set[str]:
     return result
 
 
-@pytest.mark.parametrize(("group", "kind"), [*KINDS, SOURCE])
+@pytest.mark.parametrize(("group", "kind"), [*KINDS, SOURCE, POLICY])
 def test_patterns_and_empty_mappings_have_their_own_words(group: str, kind: str) -> None:
     def check(schema: object) -> None:
         if isinstance(schema, Mapping):
