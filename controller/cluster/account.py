@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from compiler.compilation import Compilation
-from compiler.model import Address, Declarations, VirtualNetwork, VirtualNetworkRouter
+from compiler.model import Address, Declarations, Prefix, VirtualNetwork, VirtualNetworkRouter
 from compiler.names import NodeName, ObjectName
 from compiler.problem import Problem, Severity
 from controller.cluster.conflict import Conflict
@@ -48,6 +48,8 @@ class Account:
     _problems: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
     _connected: Mapping[ObjectName, frozenset[ObjectName]] = field(default_factory=dict)
     _waiting: Mapping[ObjectName, frozenset[ObjectName]] = field(default_factory=dict)
+    _used: dict[ObjectName, tuple[VirtualNetwork, Mapping[Prefix, int]]] = field(default_factory=dict)
+    """Addresses used, of networks whose pods are the same as when they were counted."""
 
     def take(
         self,
@@ -65,13 +67,16 @@ class Account:
         everything = before is None or not _same_ground(before, state)
         if everything:
             self._index(state)
+            self._used = {name: one for name, one in self._used.items() if name in self._networks}
         self._take_plans(before, state)
         self.nodes = nodes_coverage(state, reports, self._lacking_pods(state, reports, elapsed))
         self._take_reports(state, reports)
         names = set(self.coverages.touched)
         self.coverages.touched.clear()
-        names |= _resettled(before, state)
-        names |= _networks_of(pods, state)
+        populated = _resettled(before, state) | _networks_of(pods, state)
+        for name in populated:
+            self._used.pop(name, None)
+        names |= populated
         if everything:
             return None
         networks = {_key("VirtualNetwork", name) for name in names}
@@ -90,8 +95,15 @@ class Account:
             network=network,
             number=compilation.numbers.get(name),
             pods=sum(placement.by_network.get(name, {}).values()),
-            used=addresses_used(network, _addresses(compilation, name)),
+            used=self._addresses_used(network, compilation),
         )
+
+    def _addresses_used(self, network: VirtualNetwork, compilation: Compilation) -> Mapping[Prefix, int]:
+        counted = self._used.get(network.name)
+        if counted is None or counted[0] != network:
+            used = addresses_used(network, _addresses(compilation, network.name))
+            counted = self._used[network.name] = (network, used)
+        return counted[1]
 
     def router(self, key: ResourceKey, observed: Observed, sync: Sync) -> RouterFacts:
         name = ObjectName(namespace=key.namespace, name=key.name)
