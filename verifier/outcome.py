@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from verifier.intervals import Intervals
 from verifier.packets import Box
+from verifier.ruleset import Element
 from verifier.state import Address
 
 
@@ -32,6 +33,8 @@ class Outcome:
     peer: str | None = None
     remote: Address | None = None
     vni: int | None = None
+    mac: str = ""
+    """To which the frame is addressed; "": found out by asking, which only veth pairs answer."""
     reason: str = ""
     """Of REFUSED and DROPPED: the rule, or what the kernel does by itself."""
 
@@ -51,21 +54,29 @@ class Step:
     """The device that the packet was on."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Trail:
     """Steps shared between flows: each holds the one before it."""
 
-    step: Step
-    before: Trail | None = None
+    before: Trail | None
+    hook: str
+    chain: str
+    text: str
+    element: Element | None
+    link: str | None
 
-    def steps(self) -> Iterator[Step]:
+    @property
+    def steps(self) -> tuple[Step, ...]:
         """From the first to the last."""
-        found = []
+        found: list[Step] = []
         trail: Trail | None = self
         while trail is not None:
-            found.append(trail.step)
+            element = trail.element.text if trail.element else ""
+            found.append(
+                Step(hook=trail.hook, chain=trail.chain, text=trail.text, element=element, link=trail.link)
+            )
             trail = trail.before
-        return reversed(found)
+        return tuple(reversed(found))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,9 +93,11 @@ class Flow:
     trail: Trail | None = None
     zone: int | None = None
     """Of connection tracking; None: no rule set one, so zone 0, shared with everyone."""
+    mark: Intervals = ((0, 0),)
+    """Of the packet as it leaves: it stays on a packet that crosses a host link."""
     translated_source: bool = False
     translated_destination: bool = False
 
     @property
     def trace(self) -> tuple[Step, ...]:
-        return tuple(self.trail.steps()) if self.trail else ()
+        return self.trail.steps if self.trail else ()

@@ -45,7 +45,7 @@ class Box:
     daddr: Intervals
     protocol: Intervals = ANY_PROTOCOL
     dport: Intervals = ANY_PORT
-    tracking: int = int(ANY_TRACKING)
+    tracking: int = ANY_TRACKING
 
 
 def every_packet(family: int) -> Box:
