@@ -115,14 +115,15 @@ class _Reader:
         )
 
     def _approvers(self, element: Element, subject: str) -> Approvers:
-        named = element.get("approvers")
+        named, before = element.get("approvers"), len(self.problems)
         people = frozenset(
             person for entry in (named.entries() if named else ()) for person in self._people(entry, subject)
         )
         count = element.get("approvals")
         needed = count.whole() if count else 1
-        if named and needed > len(people):
-            reason = f"it asks for {needed} approvals, and its approvers are {len(people)}"
+        known = len(self.problems) == before
+        if named and known and needed > len(people):
+            reason = f"the approvals needed are {needed}, the approvers {len(people)}"
             self.refuse("ATL320", count.origin if count else named.origin, subject, reason)
         return Approvers(people=people, needed=needed)
 
