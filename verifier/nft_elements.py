@@ -1,0 +1,99 @@
+"""Elements of sets and maps in nft's text: `KEY comment "..." : VALUE`, commas between them.
+
+A set of a large cluster has thousands, and every node nearly the same ones: each is read once (`Elements`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Final
+
+from verifier.nft_cells import cell
+from verifier.nft_tokens import Tokens
+from verifier.nft_verdicts import verdict
+from verifier.ruleset import Cell, DataType, Element, Verdict
+from verifier.unreadable import Unreadable
+
+_ATOM: Final = r'(?:"[^"]*"|[^\s{},;"]+)'
+_CELLS: Final = rf"{_ATOM}(?:\s+\.\s+{_ATOM})*"
+_ELEMENT: Final = re.compile(rf'({_CELLS})(?:\s+comment\s+"([^"]*)")?(?:\s+:\s+(\S.*))?', re.DOTALL)
+_DOT: Final = re.compile(r"\s+\.\s+")
+_BETWEEN_COMMAS: Final = re.compile(r'(?:[^,"]+|"[^"]*")+')
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Columns:
+    """The types of an element's key and value."""
+
+    key: tuple[DataType, ...]
+    value: tuple[DataType, ...] | None = None
+    verdicts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Elements:
+    """Reads elements, each text once."""
+
+    _known: dict[tuple[Columns, str], tuple[Element, ...]] = field(default_factory=dict)
+    _by_text: dict[Columns, dict[str, Element]] = field(default_factory=dict)
+
+    def read(self, columns: Columns, body: str) -> tuple[Element, ...]:
+        """What stands between the braces, sorted by key: a set has no order."""
+        found = self._known.get((columns, body))
+        if found is None:
+            found = self._known[columns, body] = tuple(self._read(columns, body))
+        return found
+
+    def _read(self, columns: Columns, body: str) -> list[Element]:
+        known = self._by_text.setdefault(columns, {})
+        elements = []
+        for text in _BETWEEN_COMMAS.findall(body):
+            element = known.get(text)
+            if element is None:
+                stripped = text.strip()
+                if not stripped:
+                    continue  # behind a last comma
+                element = known[text] = read_element(columns, stripped)
+            elements.append(element)
+        return in_order(elements)
+
+
+def in_order(elements: list[Element]) -> list[Element]:
+    return sorted(elements, key=attrgetter("key"))
+
+
+def read_element(columns: Columns, text: str) -> Element:
+    match = _ELEMENT.fullmatch(text)
+    if match is None:
+        raise Unreadable("it is not understood as an element", text=text)
+    key, comment, value = match.groups()
+    try:
+        return Element(
+            key=cells(columns.key, key), value=_value(columns, value), text=text, comment=comment or ""
+        )
+    except Unreadable as error:
+        raise Unreadable(error.reason, text=text) from None
+
+
+def cells(types: tuple[DataType, ...], text: str) -> tuple[Cell, ...]:
+    atoms = _DOT.split(text.strip())
+    if len(atoms) != len(types):
+        raise Unreadable(f"it has {len(atoms)} columns where the set has {len(types)}")
+    return tuple(map(cell, types, atoms))
+
+
+def _value(columns: Columns, text: str | None) -> tuple[Cell, ...] | Verdict | None:
+    if (text is not None) is not (columns.verdicts or columns.value is not None):
+        raise Unreadable("an element of a map has a value, one of a set has none")
+    if text is None:
+        return None
+    if columns.value is not None:
+        return cells(columns.value, text)
+    tokens = Tokens(text)
+    found = verdict(tokens)
+    if found is None:
+        raise Unreadable("its value is not a verdict")
+    tokens.finish()
+    return found
