@@ -63,11 +63,14 @@ def _snapshot(directory: Path, repo: Path | None, revision: str | None, folder: 
 def _judge(snapshot: Snapshot, inventory: Path | None) -> tuple[Declarations | None, tuple[Problem, ...]]:
     from compiler.parse import parse
     from compiler.problem import in_reading_order
+    from review.policy_text import idle_guards, read_policy
 
-    parsed = parse(snapshot.files, revision=snapshot.revision)
-    problems = (*snapshot.problems, *parsed.problems)
+    parsed, reading = parse(snapshot.files, revision=snapshot.revision), read_policy(snapshot.files)
+    problems = (*snapshot.problems, *parsed.problems, *reading.problems)
     if parsed.declarations:
         problems = (*problems, *_consequences(parsed.declarations, inventory))
+        if reading.policy:
+            problems = (*problems, *idle_guards(reading.policy, parsed.declarations))
     return parsed.declarations, in_reading_order(problems)
 
 

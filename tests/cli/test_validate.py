@@ -156,3 +156,17 @@ def test_an_unknown_revision_is_said_in_one_line(tmp_path: Path) -> None:
         f"atoll: repository {bench.path}: revision v9 names no commit."
         " Push it, or name a branch, tag, commit or folder that exists.\n"
     )
+
+
+def test_the_policy_for_reviews_is_judged_with_the_rest(tmp_path: Path) -> None:
+    policy = b"""\
+apiVersion: atoll.dev/v1alpha1
+kind: ReviewPolicy
+metadata: {name: review}
+spec:
+  changes: {approvers: [team/none]}
+"""
+    outcome = atoll("validate", write(tmp_path, RED | {"policy.yaml": policy}))
+
+    assert outcome.code == 1
+    assert outcome.out.startswith("policy.yaml:5:25: error ATL304: ReviewPolicy review: ")
