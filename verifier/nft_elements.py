@@ -11,10 +11,10 @@ from operator import attrgetter
 from typing import Final
 
 from verifier.nft_cells import cell
-from verifier.nft_tokens import Tokens
 from verifier.nft_verdicts import verdict
 from verifier.ruleset import Cell, DataType, Element, Verdict
 from verifier.unreadable import Unreadable
+from verifier.words import Words
 
 _ATOM: Final = r'(?:"[^"]*"|[^\s{},;"]+)'
 _CELLS: Final = rf"{_ATOM}(?:\s+\.\s+{_ATOM})*"
@@ -91,7 +91,7 @@ def _value(columns: Columns, text: str | None) -> tuple[Cell, ...] | Verdict | N
         return None
     if columns.value is not None:
         return cells(columns.value, text)
-    tokens = Tokens(text)
+    tokens = Words(text)
     found = verdict(tokens)
     if found is None:
         raise Unreadable("its value is not a verdict")

@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import Final
 
 from verifier.nft_cells import FIELD_TYPES
-from verifier.nft_tokens import Tokens
 from verifier.ruleset import DataType, Field
+from verifier.words import Words
 
 _ALSO: Final = {
     "meta iifgroup": Field.IIFGROUP,
@@ -23,11 +23,11 @@ _FIRST_WORDS: Final = frozenset(words[0] for words in _SPELLINGS)
 _LONGEST: Final = max(map(len, _SPELLINGS))
 
 
-def begins_field(tokens: Tokens) -> bool:
+def begins_field(tokens: Words) -> bool:
     return tokens.peek in _FIRST_WORDS
 
 
-def one_field(tokens: Tokens) -> Field:
+def one_field(tokens: Words) -> Field:
     for count in range(_LONGEST, 0, -1):
         words = tuple(tokens.ahead(at) for at in range(count))
         field = _SPELLINGS.get(words)
@@ -37,7 +37,7 @@ def one_field(tokens: Tokens) -> Field:
     raise tokens.unknown(Field)
 
 
-def concatenation(tokens: Tokens) -> tuple[Field, ...]:
+def concatenation(tokens: Words) -> tuple[Field, ...]:
     """One field, or several with dots between them."""
     fields = [one_field(tokens)]
     while tokens.takes("."):
@@ -49,7 +49,7 @@ def types_of(fields: tuple[Field, ...]) -> tuple[DataType, ...]:
     return tuple(FIELD_TYPES[field] for field in fields)
 
 
-def named_types(tokens: Tokens) -> tuple[DataType, ...]:
+def named_types(tokens: Words) -> tuple[DataType, ...]:
     """What stands after `type`: names of types with dots between them."""
     names = [tokens.take()]
     while tokens.takes("."):
@@ -57,7 +57,7 @@ def named_types(tokens: Tokens) -> tuple[DataType, ...]:
     return tuple(data_type(name, tokens) for name in names)
 
 
-def data_type(name: str, tokens: Tokens) -> DataType:
+def data_type(name: str, tokens: Words) -> DataType:
     try:
         return DataType(name)
     except ValueError:

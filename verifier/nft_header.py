@@ -11,9 +11,9 @@ from typing import Final, TypeVar
 
 from verifier.nft_elements import Columns
 from verifier.nft_fields import concatenation, named_types, types_of
-from verifier.nft_tokens import Tokens
 from verifier.ruleset import Accept, Chain, ChainType, DataType, Drop, Hook
 from verifier.unreadable import Unreadable
+from verifier.words import Words
 
 _BASE: Final = re.compile(
     r"type (?P<type>\w+) hook (?P<hook>\w+) priority"
@@ -68,7 +68,7 @@ def _priority(name: str | None, sign: str | None, number: str | None) -> int:
 
 def columns_of(text: str, known: Columns | None, *, is_map: bool) -> Columns | None:
     """What one line of a set or map adds to what is known of its columns."""
-    tokens = Tokens(text)
+    tokens = Words(text)
     if tokens.takes("flags"):
         check_flags([word for word in text.split()[1:] for word in word.split(",") if word])
         return known
@@ -96,5 +96,5 @@ def check_flags(flags: list[str]) -> None:
             raise Unreadable(f"the flag `{flag}` is not understood")
 
 
-def _types(tokens: Tokens, *, by_field: bool) -> tuple[DataType, ...]:
+def _types(tokens: Words, *, by_field: bool) -> tuple[DataType, ...]:
     return types_of(concatenation(tokens)) if by_field else named_types(tokens)

@@ -12,7 +12,6 @@ from typing import Final
 from verifier.nft_cells import TEXTS, cell, interval, last, number, whole
 from verifier.nft_elements import Columns, Elements
 from verifier.nft_fields import begins_field, concatenation, types_of
-from verifier.nft_tokens import END, Tokens
 from verifier.nft_verdicts import verdict
 from verifier.ruleset import (
     FIB_MISSING,
@@ -36,6 +35,7 @@ from verifier.ruleset import (
     Statement,
     VerdictMap,
 )
+from verifier.words import END, Words
 
 _COMPARISONS: Final = ("==", "!=", "<=", ">=", "<", ">")
 _FAMILIES: Final = {"ip": 4, "ip6": 6}
@@ -49,13 +49,13 @@ _STARTS: Final = (
 
 def statements(text: str, elements: Elements) -> tuple[Statement, ...]:
     """Of one rule. Raises Unreadable."""
-    tokens, found = Tokens(text), list[Statement]()
+    tokens, found = Words(text), list[Statement]()
     while tokens.peek != END:
         found.append(_statement(tokens, elements))
     return tuple(found)
 
 
-def _statement(tokens: Tokens, elements: Elements) -> Statement:
+def _statement(tokens: Words, elements: Elements) -> Statement:
     ending = verdict(tokens)
     if ending is not None:
         return ending
@@ -81,7 +81,7 @@ def _statement(tokens: Tokens, elements: Elements) -> Statement:
     raise tokens.unknown((*_STARTS, *Field))
 
 
-def _match(tokens: Tokens, elements: Elements) -> Match | VerdictMap:
+def _match(tokens: Words, elements: Elements) -> Match | VerdictMap:
     fields = concatenation(tokens)
     if Field.CT_ZONE in fields:
         raise tokens.error("a match on the conntrack zone is not understood")
@@ -104,14 +104,14 @@ def _match(tokens: Tokens, elements: Elements) -> Match | VerdictMap:
     return Match(fields=fields, values=values, negated=negated)
 
 
-def _is_there(tokens: Tokens) -> bool:
+def _is_there(tokens: Words) -> bool:
     word = tokens.take()
     if word not in ("missing", "exists"):
         raise tokens.error(f"`{word}` is no result of a reverse-path check: `missing` or `exists` would be")
     return word == "exists"
 
 
-def _literals(tokens: Tokens, fields: tuple[Field, ...]) -> tuple[Cell, ...] | NamedSet:
+def _literals(tokens: Words, fields: tuple[Field, ...]) -> tuple[Cell, ...] | NamedSet:
     """A literal; of a concatenation, a set of one element. Only `ct state` takes several (`new,related`)."""
     types = types_of(fields)
     found = [cell(types[0], tokens.take())]
@@ -125,7 +125,7 @@ def _literals(tokens: Tokens, fields: tuple[Field, ...]) -> tuple[Cell, ...] | N
     return tuple(sorted(found)) if types[0] not in TEXTS else tuple(found)
 
 
-def _compared(tokens: Tokens, fields: tuple[Field, ...], operator: str) -> Cell:
+def _compared(tokens: Words, fields: tuple[Field, ...], operator: str) -> Cell:
     if len(fields) != 1:
         raise tokens.error(f"`{operator}` of a concatenation is not understood")
     return compared(types_of(fields)[0], operator, tokens.take().strip('"'))
@@ -138,7 +138,7 @@ def compared(kind: DataType, operator: str, atom: str | int) -> Cell:
     return interval(kind, low, high)
 
 
-def _lookup(tokens: Tokens, elements: Elements, fields: tuple[Field, ...], like: Columns) -> Lookup:
+def _lookup(tokens: Words, elements: Elements, fields: tuple[Field, ...], like: Columns) -> Lookup:
     """`@name`, or a set or map in braces with columns for these fields."""
     word = tokens.take()
     if word.startswith("@"):
@@ -159,12 +159,12 @@ def _lookup(tokens: Tokens, elements: Elements, fields: tuple[Field, ...], like:
 
 
 def _map(
-    tokens: Tokens, elements: Elements, fields: tuple[Field, ...], value: tuple[DataType, ...]
+    tokens: Words, elements: Elements, fields: tuple[Field, ...], value: tuple[DataType, ...]
 ) -> MapLookup:
     return MapLookup(fields=fields, map=_lookup(tokens, elements, fields, Columns(key=(), value=value)))
 
 
-def _mark(tokens: Tokens, elements: Elements) -> int | RandomChoice | HashChoice | MapLookup:
+def _mark(tokens: Words, elements: Elements) -> int | RandomChoice | HashChoice | MapLookup:
     if tokens.takes("numgen"):
         if tokens.take() not in ("random", "inc"):
             raise tokens.error("a numgen is `random` or `inc`")
@@ -182,11 +182,11 @@ def _mark(tokens: Tokens, elements: Elements) -> int | RandomChoice | HashChoice
     return number(DataType.MARK, tokens.take())
 
 
-def _option(tokens: Tokens, name: str) -> int:
+def _option(tokens: Words, name: str) -> int:
     return whole(tokens.take()) if tokens.takes(name) else 0
 
 
-def _zone(tokens: Tokens, elements: Elements) -> int | MapLookup:
+def _zone(tokens: Words, elements: Elements) -> int | MapLookup:
     if begins_field(tokens):
         fields = concatenation(tokens)
         tokens.expect("map")
@@ -194,7 +194,7 @@ def _zone(tokens: Tokens, elements: Elements) -> int | MapLookup:
     return number(DataType.INTEGER, tokens.take())
 
 
-def _nat(tokens: Tokens, elements: Elements) -> Nat:
+def _nat(tokens: Words, elements: Elements) -> Nat:
     kind = NatKind(tokens.take())
     if kind is NatKind.MASQUERADE:
         return Nat(kind=kind)
@@ -214,7 +214,7 @@ def _nat(tokens: Tokens, elements: Elements) -> Nat:
     return Nat(kind=kind, family=family, to=fields[0])
 
 
-def _literal_target(tokens: Tokens, family: int | None) -> Literal:
+def _literal_target(tokens: Words, family: int | None) -> Literal:
     word = tokens.take()
     match = _WITH_PORT.fullmatch(word)
     address, port = word, None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from verifier.nft_tokens import Tokens
 from verifier.ruleset import Accept, Continue, Drop, Goto, Jump, Reject, Return, Verdict
+from verifier.words import Words
 
 _PLAIN: Final[dict[str, Callable[[], Verdict]]] = {
     "accept": Accept,
@@ -19,7 +19,7 @@ DEFAULT_ANSWER: Final = "icmpx port-unreachable"
 _ANSWERS: Final = ("icmpx", "icmp", "icmpv6")
 
 
-def verdict(tokens: Tokens) -> Verdict | None:
+def verdict(tokens: Words) -> Verdict | None:
     """The verdict that comes next; None where something else does."""
     word = tokens.peek
     if word in _PLAIN:
@@ -33,7 +33,7 @@ def verdict(tokens: Tokens) -> Verdict | None:
     return None
 
 
-def _answer(tokens: Tokens) -> str:
+def _answer(tokens: Words) -> str:
     if not tokens.takes("with"):
         return DEFAULT_ANSWER
     if tokens.takes("tcp", "reset"):

@@ -1,4 +1,4 @@
-"""nft's text as words: what a rule, a `typeof` or a value is read from."""
+"""Text as words: what a rule of nft, a `typeof`, a value or a command of ip is read from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ END: Final = ""
 """What `peek` returns behind the last word."""
 
 
-class Tokens:
+class Words:
     """The words of one piece of text, taken from the front."""
 
     __slots__ = ("_at", "_words", "text")
