@@ -1009,8 +1009,9 @@ _ENTRIES: dict[str, Entry] = {
         title="Git beyond its limits",
         severity=ERROR,
         explanation=(
-            "Each Git operation has 60 seconds and may write at most 1 GiB; its cache must be usable. The "
-            "last good commit stays."
+            "Each Git operation has 60 seconds, or the NetworkSource's `spec.timeout`, and the check of "
+            "signatures ten minutes; each may write at most 1 GiB, and its cache must be usable. The last "
+            "good commit stays."
         ),
         example="# a repository that takes longer than a minute to fetch",
         remedy="Keep declarations in a repository of their own",
