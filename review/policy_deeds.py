@@ -39,14 +39,21 @@ class Deed:
     """Of what causes it, in the later commit; of what went, in the earlier."""
 
 
+_UNKNOWN = "if the labels of namespaces are so, which no inventory says"
 Networks = Mapping[ObjectName, VirtualNetwork]
 
 
-def deeds(before: Declarations, after: Declarations, change: ReachabilityChange) -> Iterator[Deed]:
-    """Everything that guards can refuse, by kind, then by name."""
+def deeds(
+    before: Declarations,
+    after: Declarations,
+    change: ReachabilityChange,
+    uncertain: Iterable[Pair] = (),
+) -> Iterator[Deed]:
+    """Everything that guards can refuse, by kind, then by name. `uncertain` pairs count as gained."""
     old = {network.name: network for network in before.networks}
     new = {network.name: network for network in after.networks}
     yield from _peers(Guarded.NEW_PEERS, "may newly talk to", change.gained)
+    yield from _peers(Guarded.NEW_PEERS, f"may newly talk, {_UNKNOWN}, to", uncertain)
     yield from _peers(Guarded.LOST_PEERS, "no longer talks to", change.lost)
     yield from _egress(before.config, after.config, old, new)
     yield from _infrastructure(before.config, after.config, old, new)

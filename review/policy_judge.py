@@ -13,7 +13,7 @@ from compiler.catalogue import found
 from compiler.model import Declarations, VirtualNetwork
 from compiler.names import ObjectName
 from compiler.problem import Origin, Problem
-from compiler.reachability import ReachabilityChange
+from compiler.reachability import Pair, ReachabilityChange
 from review.policy import Approvers, Guard, Policy
 from review.policy_deeds import Deed, deeds
 from review.policy_text import PolicyReading
@@ -94,15 +94,20 @@ def judge(
     change: ReachabilityChange,
     *,
     approved_by: Iterable[str] = (),
+    uncertain: Iterable[Pair] = (),
 ) -> Judgement:
-    """`change` is between the two; `approved_by` are user names, the author's not among them."""
+    """`change` is between the two; `approved_by` are user names, the author's not among them.
+
+    `uncertain` is for a change that was computed without an inventory (`review.policy_unknown`).
+    """
     (old, was), (new, is_now) = before, after
     errors = (*(was.problems if was.broken else ()), *(is_now.problems if is_now.broken else ()))
     if was.policy is None:
         introduced = not was.content and is_now.policy is not None
         return Judgement(policy=None, problems=errors, introduced=introduced)
     names = frozenset(name.lower() for name in approved_by)
-    breaches = [*_changed_policy(was, is_now, names), *_guards(was.policy, old, new, change, names)]
+    done = tuple(deeds(old, new, change, uncertain)) if was.policy.guards else ()
+    breaches = [*_changed_policy(was, is_now, names), *_guards(was.policy, old, new, done, names)]
     return Judgement(policy=was.policy, breaches=tuple(breaches), problems=errors)
 
 
@@ -120,12 +125,9 @@ def _guards(
     policy: Policy,
     old: Declarations,
     new: Declarations,
-    change: ReachabilityChange,
+    done: tuple[Deed, ...],
     names: frozenset[str],
 ) -> Iterator[Breach]:
-    if not policy.guards:
-        return
-    done = tuple(deeds(old, new, change))
     was = {network.name: network for network in old.networks}
     is_now = {network.name: network for network in new.networks}
     for guard in policy.guards:

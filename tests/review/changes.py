@@ -1,4 +1,4 @@
-"""Two commits as files, and what the policy of the first says of the second."""
+"""Two commits as files, and what the policy of the first says of the second; no inventory is at hand."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from compiler.reachability import changes, reachability_of
 from compiler.resolve import resolve
 from review.policy_judge import Judgement, judge
 from review.policy_text import read_policy
+from review.policy_unknown import uncertain_pairs
 from tests.compiler.repository import parsed
 
 Files = dict[str, str]
@@ -34,7 +35,13 @@ def judged(before: Files, after: Files, *, approved_by: tuple[str, ...] = ()) ->
         reach = reachability_of(declarations, resolve(declarations, {}))
         sides.append((declarations, read_policy(encoded), reach))
     (old, was, had), (new, is_now, has) = sides
-    return judge((old, was), (new, is_now), changes(had, has), approved_by=approved_by)
+    return judge(
+        (old, was),
+        (new, is_now),
+        changes(had, has),
+        approved_by=approved_by,
+        uncertain=uncertain_pairs(old, new),
+    )
 
 
 def acts(judgement: Judgement) -> list[str]:
