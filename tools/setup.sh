@@ -61,6 +61,13 @@ system_packages() {
 		want "the datapath" nftables libnftables1 iproute2 kmod
 }
 
+# Only for the kernel tests, which ask for them: `tools/setup.sh containers`.
+container_packages() {
+	has containerd && has ctr && has runc && has podman && has busybox && [ -x /usr/lib/cni/ptp ] ||
+		want "the CNI plugin's tests: container runtimes, and the reference plugins to compare with" \
+			containerd runc podman crun containernetworking-plugins busybox-static
+}
+
 machine_packages() {
 	as_root "$python" tools/vm.py --check && return
 	[ "$(uname -m)" = x86_64 ] ||
@@ -115,3 +122,4 @@ system_packages
 python=$(find_python)
 python_packages
 machine_packages
+[ "${1:-}" != containers ] || container_packages
