@@ -1,0 +1,373 @@
+"""What evaluation takes for granted on a node, held against the numbers: devices, overlay, routing rules.
+
+A packet's network is known from the group of its device, its way to another node from a neighbour and a
+forwarding entry. Each is checked by itself here, so that two errors cannot make up for one another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final, TypeAlias
+
+from compiler.names import NetworkNumber, NodeName
+from verifier.address_text import address_text, prefix_text
+from verifier.meaning import Meaning
+from verifier.state import LOCAL_TABLE, MAIN_TABLE, Address, Link, Neighbour, Node, Route
+from verifier.violation import Kind, Violation
+
+HOST_LINK_GROUPS: Final = 65536
+OUTSIDE_GROUP: Final = 2 * 65536
+OURS: Final = range(1, OUTSIDE_GROUP + 1)
+
+Receivers: TypeAlias = Mapping[tuple[Address, int], str]
+"""The hardware address of each VXLAN, by underlay address and VNI."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Port:
+    """A pod's port on the node."""
+
+    link: str
+    network: NetworkNumber
+    addresses: frozenset[Address]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fabric:
+    """A node's devices, by what they are for."""
+
+    meaning: Meaning
+    node: Node
+    vrfs: Mapping[NetworkNumber, Link]
+    vxlans: Mapping[NetworkNumber, Link]
+    host_links: Mapping[NetworkNumber, Link]
+    """The ends inside."""
+    ports: tuple[Port, ...]
+    strays: tuple[str, ...]
+    """Devices in interface groups of ours that are none of these."""
+    local: Mapping[Address, Port] = field(default_factory=dict)
+    """The port of each pod."""
+
+    @property
+    def name(self) -> NodeName:
+        return NodeName(self.node.name)
+
+
+def fabric_of(meaning: Meaning, node: Node) -> Fabric:
+    """Networks are told by the tables of VRFs: base plus number."""
+    base, links = meaning.config.number_base, node.state.links
+    vrfs = {
+        NetworkNumber(link.table - base): link
+        for link in links.values()
+        if link.kind == "vrf" and link.table is not None and link.table > base
+    }
+    number_of = {link.name: number for number, link in vrfs.items()}
+    members = [(number_of[link.master], link) for link in links.values() if link.master in number_of]
+    ports = tuple(
+        Port(link=link.name, network=number, addresses=_addresses(node, link))
+        for number, link in members
+        if link.kind == "veth" and link.peer is None
+    )
+    host_links = {number: link for number, link in members if link.kind == "veth" and link.peer}
+    vxlans = {number: link for number, link in members if link.kind == "vxlan"}
+    placed = {link.name for _, link in members} | number_of.keys()
+    placed |= {link.peer for link in host_links.values() if link.peer}
+    return Fabric(
+        meaning=meaning,
+        node=node,
+        vrfs=vrfs,
+        vxlans=vxlans,
+        host_links=host_links,
+        ports=ports,
+        strays=tuple(n for n, link in links.items() if n not in placed and link.group in OURS),
+        local={address: port for port in ports for address in port.addresses},
+    )
+
+
+def _addresses(node: Node, port: Link) -> frozenset[Address]:
+    """By its neighbours and its routes: either shows where the other has been forgotten."""
+    neighbours = {entry.address for entry in node.state.neighbours if entry.link == port.name}
+    routes = {
+        (route.family, route.network)
+        for route in node.state.routes
+        if route.link == port.name and route.via is None and route.length == {4: 32, 6: 128}[route.family]
+    }
+    return frozenset(neighbours | routes)
+
+
+def receivers_of(meaning: Meaning, nodes: Iterable[Node]) -> Receivers:
+    return {
+        (node.address, link.vni): link.mac
+        for node in nodes
+        for link in node.state.links.values()
+        if link.kind == "vxlan" and link.vni is not None
+    }
+
+
+def check_fabric(fabric: Fabric, receivers: Receivers) -> Iterator[Violation]:
+    yield from _devices(fabric)
+    yield from _ports(fabric)
+    yield from _overlay(fabric, receivers)
+    yield from _host_link_neighbours(fabric)
+    if fabric.vrfs:
+        yield from _rules(fabric)
+        yield from _host_table(fabric)
+
+
+def _wrong(
+    fabric: Fabric, kind: Kind, sentence: str, *networks: NetworkNumber, expected: str = "", found: str = ""
+) -> Violation:
+    return Violation(
+        kind=kind,
+        node=fabric.name,
+        sentence=sentence,
+        expected=expected,
+        found=found,
+        origins=fabric.meaning.origins(*networks),
+    )
+
+
+def _devices(fabric: Fabric) -> Iterator[Violation]:
+    """Every network that the node has to do with has its devices, in the groups that its number says."""
+    meaning, name = fabric.meaning, fabric.name
+    for number in sorted(meaning.visible(name)):
+        wanted: list[tuple[str, Link | None, int]]
+        wanted = [("VRF", fabric.vrfs.get(number), number), ("VXLAN", fabric.vxlans.get(number), number)]
+        if number in meaning.nodes[name].present:
+            wanted.append(("host link", fabric.host_links.get(number), HOST_LINK_GROUPS + number))
+        for what, link, group in wanted:
+            network = meaning.networks[number].name
+            if link is None:
+                yield _wrong(fabric, Kind.DEVICE, f"network {network} has no {what} here", number)
+            else:
+                yield from _grouped(
+                    fabric, f"the {what} {link.name} of network {network}", link, group, number
+                )
+    for number, link in sorted(fabric.vxlans.items()):
+        yield from _vxlan(fabric, number, link)
+    for number, link in sorted(fabric.host_links.items()):
+        outside = fabric.node.state.links.get(link.peer or "")
+        if outside is not None:
+            yield from _grouped(fabric, f"the host link's end {outside.name}", outside, OUTSIDE_GROUP, number)
+            if outside.master is not None:
+                yield _wrong(fabric, Kind.DEVICE, f"{outside.name} is inside {outside.master}", number)
+    for stray in fabric.strays:
+        yield _wrong(fabric, Kind.DEVICE, f"{stray} is in an interface group of networks, and of none")
+
+
+def _grouped(fabric: Fabric, what: str, link: Link, group: int, number: NetworkNumber) -> Iterator[Violation]:
+    if link.group != group:
+        yield _wrong(
+            fabric,
+            Kind.DEVICE,
+            f"{what} is in another interface group, so rules take it for another's",
+            number,
+            expected=f"group {group}",
+            found=f"group {link.group}",
+        )
+    if not link.up:
+        yield _wrong(fabric, Kind.DEVICE, f"{what} is down", number)
+
+
+def _vxlan(fabric: Fabric, number: NetworkNumber, link: Link) -> Iterator[Violation]:
+    config = fabric.meaning.config
+    underlay = fabric.meaning.nodes[fabric.name].underlay
+    facts = (
+        ("network identifier", config.number_base + number, link.vni),
+        ("UDP port", config.vxlan_port, link.port),
+        ("own address", (underlay.version, int(underlay)), link.local),
+    )
+    for what, expected, found in facts:
+        if expected != found:
+            yield _wrong(
+                fabric,
+                Kind.DEVICE,
+                f"the VXLAN {link.name} has another {what}",
+                number,
+                expected=str(expected),
+                found=str(found),
+            )
+
+
+def _ports(fabric: Fabric) -> Iterator[Violation]:
+    """A port is in its network's group, and its addresses are of its network's blocks of this node."""
+    owner_of = fabric.meaning.seats.owner_of
+    taken: dict[Address, str] = {}
+    for port in fabric.ports:
+        link = fabric.node.state.links[port.link]
+        yield from _grouped(fabric, f"the pod port {port.link}", link, port.network, port.network)
+        for family, value in sorted(port.addresses):
+            owner = owner_of(fabric.name, _parsed((family, value)))
+            known = fabric.meaning.networks.get(port.network)
+            if owner is None or known is None or owner != known.name:
+                whose = f"network {owner}'s" if owner else "no network's"
+                yield _wrong(
+                    fabric,
+                    Kind.DEVICE,
+                    f"{port.link} has the address {address_text((family, value))}, {whose} on this node",
+                    port.network,
+                )
+            other = taken.setdefault((family, value), port.link)
+            if other != port.link:
+                yield _wrong(
+                    fabric,
+                    Kind.DEVICE,
+                    f"{address_text((family, value))} is at two ports, {other} and {port.link}",
+                    port.network,
+                )
+
+
+def _overlay(fabric: Fabric, receivers: Receivers) -> Iterator[Violation]:
+    """Next hops lead to the node that their number names, with the address that its VXLAN listens to."""
+    meaning = fabric.meaning
+    by_number = {int(node.number): node for node in meaning.nodes.values()}
+    towards = {(entry.link, entry.mac): entry.remote for entry in fabric.node.state.forwarding}
+    numbers = {link.name: number for number, link in fabric.vxlans.items()}
+    for entry in fabric.node.state.neighbours:
+        if entry.link not in numbers:
+            continue
+        number = numbers[entry.link]
+        node = by_number.get(entry.address[1] & 0xFFFF)
+        if node is None or entry.address != (6, (0xFE80 << 112) | node.number):
+            yield _wrong(fabric, Kind.OVERLAY, f"the neighbour {_text(entry)} is no node", number)
+            continue
+        there = (node.underlay.version, int(node.underlay))
+        remote = towards.get((entry.link, entry.mac))
+        if remote != there:
+            yield _wrong(
+                fabric,
+                Kind.OVERLAY,
+                f"frames for {node.name} on {entry.link} are not sent there",
+                number,
+                expected=str(node.underlay),
+                found=address_text(remote) if remote else "no forwarding entry",
+            )
+        receiver = receivers.get((there, meaning.config.number_base + number))
+        if receiver is not None and receiver != entry.mac:
+            yield _wrong(
+                fabric,
+                Kind.OVERLAY,
+                f"{node.name} does not take frames to {entry.mac}",
+                number,
+                expected=receiver,
+                found=entry.mac,
+            )
+    yield from _forwarding(fabric, numbers)
+
+
+def _forwarding(fabric: Fabric, numbers: Mapping[str, NetworkNumber]) -> Iterator[Violation]:
+    """No frame of a network leaves for anyone but a node of the cluster, by an entry that is used."""
+    known = {(node.underlay.version, int(node.underlay)) for node in fabric.meaning.nodes.values()}
+    used = {(entry.link, entry.mac) for entry in fabric.node.state.neighbours}
+    for entry in fabric.node.state.forwarding:
+        number = numbers.get(entry.link)
+        networks = (number,) if number is not None else ()
+        if entry.remote not in known or entry.remote == fabric.node.address:
+            yield _wrong(
+                fabric,
+                Kind.OVERLAY,
+                f"{entry.link} sends frames to {address_text(entry.remote)}, which is no other node",
+                *networks,
+            )
+        elif (entry.link, entry.mac) not in used:
+            yield _wrong(
+                fabric,
+                Kind.OVERLAY,
+                f"nothing leads to {entry.mac} on {entry.link}",
+                *networks,
+            )
+
+
+def _host_link_neighbours(fabric: Fabric) -> Iterator[Violation]:
+    """Each end knows the other's hardware address: nobody is asked, so nobody can answer falsely."""
+    links = fabric.node.state.links
+    for number, inside in sorted(fabric.host_links.items()):
+        outside = links.get(inside.peer or "")
+        if outside is None:
+            continue
+        for one, other in ((inside, outside), (outside, inside)):
+            wanted = {(one.name, a.address, other.mac) for a in other.addresses}
+            found = {(e.link, e.address, e.mac) for e in fabric.node.state.neighbours if e.link == one.name}
+            for link, address, mac in sorted(wanted - found):
+                yield _wrong(
+                    fabric,
+                    Kind.DEVICE,
+                    f"{link} does not know {address_text(address)} as {mac}",
+                    number,
+                )
+
+
+RULES: Final = (
+    "l3mdev, then the local table, then for the node's own packets the host table, then the main table"
+)
+
+
+def _rules(fabric: Fabric) -> Iterator[Violation]:
+    """The VRF decides before anything else does; the host table is for the node's own packets alone."""
+    host_table = fabric.meaning.config.number_base
+    for family in (4, 6):
+        rules = sorted((r for r in fabric.node.state.rules if r.family == family), key=lambda r: r.priority)
+        ours = [
+            (r.table, r.input_link) for r in rules if r.table in (None, LOCAL_TABLE, MAIN_TABLE, host_table)
+        ]
+        order = list(dict.fromkeys(ours))
+        expected = [(None, None), (LOCAL_TABLE, None), (host_table, "lo"), (MAIN_TABLE, None)]
+        if order != expected:
+            yield _wrong(
+                fabric,
+                Kind.ROUTING,
+                f"the routing rules of IPv{family} do not keep networks and node apart",
+                expected=RULES,
+                found=", ".join(f"{r.priority}: {_table(r.table)}{_only(r.input_link)}" for r in rules),
+            )
+
+
+def _table(table: int | None) -> str:
+    return "l3mdev" if table is None else f"table {table}"
+
+
+def _only(link: str | None) -> str:
+    return f" for packets of {link}" if link else ""
+
+
+def _host_table(fabric: Fabric) -> Iterator[Violation]:
+    """The node's own packets go to a pod by its own network's host link, with that link's address."""
+    meaning, table = fabric.meaning, fabric.meaning.config.number_base
+    outside = {link.peer: number for number, link in fabric.host_links.items()}
+    for route in fabric.node.state.routes:
+        if route.table != table:
+            continue
+        port = fabric.local.get((route.family, route.network))
+        number = outside.get(route.link)
+        if port is None or route.length != {4: 32, 6: 128}[route.family]:
+            yield _wrong(
+                fabric, Kind.ROUTING, f"the node's own packets to {_prefix(route)} have no pod to go to"
+            )
+        elif number != port.network or route.source != _outside_address(meaning, route.family, port.network):
+            yield _wrong(
+                fabric,
+                Kind.ROUTING,
+                f"the node's own packets to {_prefix(route)} do not go by the host link of its network",
+                port.network,
+            )
+
+
+def _outside_address(meaning: Meaning, family: int, number: NetworkNumber) -> Address:
+    config = meaning.config
+    links = config.host_links_v4 if family == 4 else config.host_links_v6
+    return family, int(links.network_address) + 2 * number
+
+
+def _text(entry: Neighbour) -> str:
+    return f"{address_text(entry.address)} on {entry.link}"
+
+
+def _parsed(address: Address) -> IPv4Address | IPv6Address:
+    family, value = address
+    return IPv4Address(value) if family == 4 else IPv6Address(value)
+
+
+def _prefix(route: Route) -> str:
+    return prefix_text(route.family, route.network, route.length)

@@ -1,0 +1,146 @@
+"""What each sender may, as maps of what is due: a network's pods, the default network, a node's processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from typing import Final
+
+from compiler.model import Prefix
+from compiler.names import DEFAULT_NETWORK, NetworkNumber, NodeName
+from verifier.due import Claim, Due, DueMap, Painting
+from verifier.meaning import Answers, Meaning, MeantNetwork
+from verifier.service_meaning import Closure
+
+NOBODYS: Final[tuple[Prefix, ...]] = (
+    IPv4Network("0.0.0.0/8"),
+    IPv4Network("127.0.0.0/8"),
+    IPv4Network("169.254.0.0/16"),
+    IPv4Network("224.0.0.0/3"),
+    IPv6Network("::/127"),
+    IPv6Network("fe80::/10"),
+    IPv6Network("ff00::/8"),
+)
+"""No address of one host anywhere (RFC 6890): not in a network, and not outside the cluster."""
+
+REFUSED: Final = Claim(due=Due.REFUSED)
+UNREACHED: Final = Claim(due=Due.UNREACHED)
+UNTOUCHED: Final = Claim(due=Due.UNTOUCHED)
+CONTESTED: Final = Claim(due=Due.CONTESTED)
+EGRESS: Final = Claim(due=Due.EGRESS)
+INFRASTRUCTURE: Final = Claim(due=Due.INFRASTRUCTURE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rights:
+    """The maps of one meaning, each painted once."""
+
+    meaning: Meaning
+    _of_networks: dict[tuple[NodeName | None, NetworkNumber, int], DueMap] = field(default_factory=dict)
+    _of_outsiders: dict[tuple[NodeName, str, int], DueMap] = field(default_factory=dict)
+
+    def of_network(self, network: NetworkNumber, node: NodeName, family: int) -> DueMap:
+        """Of the network's pods on a node. Nodes differ only where Services answer locally."""
+        answers = self.meaning.answers(node, network)
+        local = any(port.local_only for port in self.meaning.services.ports)
+        key = (node if local else None, network, family)
+        if key not in self._of_networks:
+            self._of_networks[key] = _of_network(
+                self.meaning, self.meaning.networks[network], answers, family
+            )
+        return self._of_networks[key]
+
+    def of_outsider(self, node: NodeName, family: int) -> DueMap:
+        """Of whoever comes to the node by a device that is not ours."""
+        return self._outside(node, "outsider", family)
+
+    def of_host_link(self, node: NodeName, family: int) -> DueMap:
+        """Of a network's packets once they have left its VRF by the host link."""
+        return self._outside(node, "host link", family)
+
+    def of_process(self, node: NodeName, family: int) -> DueMap:
+        """Of the node's own processes, its pods aside."""
+        return self._outside(node, "process", family)
+
+    def _outside(self, node: NodeName, who: str, family: int) -> DueMap:
+        key = (node, who, family)
+        if key not in self._of_outsiders:
+            self._of_outsiders[key] = _of_others(self.meaning, node, who, family)
+        return self._of_outsiders[key]
+
+
+def _of_network(meaning: Meaning, network: MeantNetwork, answers: Answers, family: int) -> DueMap:
+    config, painting = meaning.config, Painting(family)
+    painting.everything(REFUSED)
+    if network.may_leave and family in network.versions:
+        painting.everything(EGRESS)
+    painting.ranges((*config.pod_ranges, *config.service_ranges, *config.node_ranges), REFUSED)
+    painting.ranges((config.host_links_v4, config.host_links_v6), REFUSED)
+    painting.ranges(NOBODYS, UNREACHED)
+    for number in sorted(network.reach):
+        painting.ranges((s.prefix for s in meaning.networks[number].declared.subnets), REFUSED)
+    for number in sorted(network.reach):
+        for node, prefixes in meaning.networks[number].blocks.items():
+            if node in meaning.nodes:
+                painting.ranges(prefixes, Claim(due=Due.BLOCK, network=number, node=node))
+    for link in (config.host_links_v4, config.host_links_v6):
+        painting.address(link.network_address + 2 * network.number, UNREACHED)
+        painting.address(link.network_address + 2 * network.number + 1, UNREACHED)
+    _infrastructure(painting, network)
+    for place, answer in answers.items():
+        backends = frozenset((int(address), port) for address, port in answer.backends)
+        claim = Claim(due=Due.SERVICE, service=answer.service, backends=backends)
+        painting.port(place.address, place.protocol, place.port, claim)
+    return painting.finished()
+
+
+def _infrastructure(painting: Painting, network: MeantNetwork) -> None:
+    """An endpoint that is said to be at an address of a pod of ours has no place of its own."""
+    blocks = [layer for layer in painting.layers if layer.claim.due is Due.BLOCK]
+    for address in sorted(
+        {p.address for p in network.infrastructure if p.address.version == painting.family}
+    ):
+        if any(layer.first <= int(address) <= layer.last for layer in blocks):
+            painting.address(address, CONTESTED)
+    for place in network.infrastructure:
+        painting.port(place.address, place.protocol, place.port, INFRASTRUCTURE)
+
+
+def _of_others(meaning: Meaning, node: NodeName, who: str, family: int) -> DueMap:
+    painting = Painting(family)
+    painting.everything(UNTOUCHED)
+    _host_links(meaning, node, who, painting)
+    for address in meaning.nodes[node].addresses:
+        for protocol, port in meaning.services.closed_ports:
+            painting.port(address, protocol, port, REFUSED)
+    for address, closure in meaning.services.closed.items():
+        painting.address(address, _closed(closure, who))
+    if who == "outsider":
+        for place, answer in meaning.answers(node, DEFAULT_NETWORK).items():
+            backends = frozenset((int(address), port) for address, port in answer.backends)
+            claim = Claim(due=Due.SERVICE, service=answer.service, backends=backends)
+            painting.port(place.address, place.protocol, place.port, claim)
+    return painting.finished()
+
+
+def _closed(closure: Closure, who: str) -> Claim:
+    """The node's own go on to kube-proxy where the default network has endpoints as well."""
+    if who == "process" and any(closure.mixed):
+        return UNTOUCHED if all(closure.mixed) else CONTESTED
+    return REFUSED
+
+
+def _host_links(meaning: Meaning, node: NodeName, who: str, painting: Painting) -> None:
+    """The far ends of the links are the networks': nobody talks to them."""
+    config = meaning.config
+    for number in sorted(meaning.nodes[node].present):
+        for link in _links(meaning, number):
+            claim = UNREACHED if who == "process" else REFUSED
+            painting.address(link.network_address + 2 * number + 1, claim)
+    del config
+
+
+def _links(meaning: Meaning, number: NetworkNumber) -> Iterable[IPv4Network | IPv6Network]:
+    config, versions = meaning.config, meaning.networks[number].versions
+    return [link for link in (config.host_links_v4, config.host_links_v6) if link.version in versions]
