@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "validate": "cli.validate",
         "compile": "cli.compile",
+        "policy": "cli.policy",
         "controller": "cli.controller",
         "agent": "cli.agent",
         "status": "cli.status",

@@ -52,6 +52,7 @@ lists the codes, and `atoll explain-error` explains one.
 |---|---|
 | `validate` | `revision`, `files`, `networks`, `routers`, `errors`, `warnings`, `problems` |
 | `compile` | `revision`, `out`, `generation`, `networks`, `nodes`, `errors`, `warnings`, `problems` |
+| `policy` | `base`, `head`, `policy`: see [reviews](../guides/review.md#for-machines) |
 | `status` | see [operations](../guides/operations.md#for-machines) |
 | `explain-error` | `code`, `title`, `severity`, `explanation`, `example`, `remedy` |
 

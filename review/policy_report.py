@@ -18,13 +18,13 @@ SHOWN_ACTS = 10
 """Of each breach, in text."""
 
 
-class ActRecord(msgspec.Struct, frozen=True, kw_only=True):
+class ActRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     what: str
     places: tuple[str, ...]
     """`path:line` of what causes it."""
 
 
-class BreachRecord(msgspec.Struct, frozen=True, kw_only=True):
+class BreachRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     guard: str
     """"" for a change of the policy itself."""
     reason: str
@@ -38,7 +38,7 @@ class BreachRecord(msgspec.Struct, frozen=True, kw_only=True):
     more_acts: int
 
 
-class JudgementRecord(msgspec.Struct, frozen=True, kw_only=True):
+class JudgementRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The object `policy` of a review."""
 
     verdict: str

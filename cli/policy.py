@@ -1,0 +1,126 @@
+"""`atoll policy`: whether a change keeps the guarded rules of the commit before it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.failure import ExitCode, Failure
+from cli.options import Format, folder_option, format_option, inventory_option
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from compiler.inventory import Namespace
+    from compiler.model import Declarations
+    from controller.snapshot import Snapshot
+    from review.policy_judge import Judgement
+    from review.policy_text import PolicyReading
+
+
+@click.command("policy")
+@click.argument("base", metavar="BASE")
+@click.argument("head", metavar="[HEAD]", default="HEAD")
+@click.option(
+    "--repo",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="The repository that has both.  [default: the current directory]",
+)
+@folder_option
+@inventory_option(required=False, help="Labels of namespaces. Without it, whatever they may select counts.")
+@click.option(
+    "--approved-by",
+    "approved_by",
+    metavar="NAME",
+    multiple=True,
+    help="Somebody who approved HEAD, and is not its author. Repeatable.",
+)
+@format_option
+def command(
+    base: str,
+    head: str,
+    repo: Path,
+    folder: str,
+    inventory: Path | None,
+    approved_by: tuple[str, ...],
+    output: str,
+) -> int:
+    """Judge a change by the policy before it.
+
+    BASE and HEAD are commits, branches or tags. The guards in BASE's policy.yaml decide what HEAD may do
+    to the networks that they cover, and who may approve it; what HEAD says about itself does not count.
+    Exits with 1 if something is not approved.
+    """
+    from cli.console import progress
+
+    with progress("reading declarations"):
+        sides = _read(repo, base, folder), _read(repo, head, folder)
+    with progress("judging the change"):
+        judgement = _judged(*sides, _namespaces(inventory), approved_by)
+    _report(judgement, base, head, output)
+    return ExitCode.FINE if judgement.kept else ExitCode.PROBLEMS
+
+
+def _read(repo: Path, revision: str, folder: str) -> Snapshot:
+    from cli.declared import read_repository
+
+    return read_repository(repo, revision, folder)
+
+
+def _namespaces(inventory: Path | None) -> Mapping[str, Namespace] | None:
+    from cli.validate import read_cluster
+
+    return read_cluster(inventory)[0].namespaces if inventory else None
+
+
+def _judged(
+    base: Snapshot,
+    head: Snapshot,
+    namespaces: Mapping[str, Namespace] | None,
+    approved_by: tuple[str, ...],
+) -> Judgement:
+    from compiler.reachability import changes, reachability_of
+    from compiler.resolve import resolve
+    from review.policy_judge import judge
+    from review.policy_unknown import uncertain_pairs
+
+    (old, was), (new, is_now) = _understood(base, "BASE"), _understood(head, "HEAD")
+    reach = [reachability_of(side, resolve(side, namespaces or {})) for side in (old, new)]
+    return judge(
+        (old, was),
+        (new, is_now),
+        changes(*reach),
+        approved_by=approved_by,
+        uncertain=uncertain_pairs(old, new) if namespaces is None else (),
+    )
+
+
+def _understood(snapshot: Snapshot, side: str) -> tuple[Declarations, PolicyReading]:
+    from compiler.parse import parse
+    from review.policy_text import read_policy
+
+    parsed = parse(snapshot.files, revision=snapshot.revision)
+    if snapshot.problems or parsed.declarations is None:
+        raise Failure(f"{side} has errors. Look at them with atoll validate.", ExitCode.PROBLEMS)
+    return parsed.declarations, read_policy(snapshot.files)
+
+
+def _report(judgement: Judgement, base: str, head: str, output: str) -> None:
+    from review.policy_report import judgement_lines, judgement_record
+
+    if output == Format.JSON:
+        import msgspec
+
+        text = msgspec.json.encode({"base": base, "head": head, "policy": judgement_record(judgement)})
+        click.echo(msgspec.json.format(text, indent=2).decode())
+        return
+    from cli.console import console
+    from cli.problem_text import safe
+
+    out = console()
+    for line in tuple(judgement_lines(judgement)) or ("BASE has no policy.yaml: nothing is guarded.",):
+        out.print(safe(line))
