@@ -158,8 +158,9 @@ _FACTS: Final[Mapping[re.Pattern[str], Callable[[Options], Fact]]] = MappingProx
     {
         re.compile(
             r"ip -(?P<family>[46]) route add (?:(?P<kind>unreachable|blackhole|prohibit|throw) )?"
-            r"(?P<prefix>\S+)(?: via (?:inet6 )?(?P<via>\S+))?(?: dev (?P<link>\S+))? table (?P<table>\S+) proto \S+"
-            r"(?: metric (?P<metric>\d+))?(?: src (?P<source>\S+))?(?: onlink)?"
+            r"(?P<prefix>\S+)(?: via (?:inet6 )?(?P<via>\S+))?(?: dev (?P<link>\S+))?"
+            r" table (?P<table>\S+) proto \S+(?: metric (?P<metric>\d+))?"
+            r"(?: src (?P<source>\S+))?(?: onlink)?"
         ): _route,
         re.compile(
             r"ip neighbour add (?P<address>\S+) lladdr (?P<mac>\S+) dev (?P<link>\S+) nud permanent"

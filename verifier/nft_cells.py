@@ -5,8 +5,8 @@ One place for nft's text and its JSON, which spell the same atoms.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from types import MappingProxyType
 from typing import Final
@@ -70,6 +70,17 @@ _BITS: Final[Mapping[DataType, int]] = MappingProxyType(
 """Of the numeric types; the others hold texts."""
 
 TEXTS: Final = frozenset({DataType.KIND, DataType.NAME})
+
+
+@cache
+def names_of(kind: DataType) -> Mapping[int, str]:
+    """The names that nft prints for numbers of a type."""
+    return {value: name for name, value in reversed([*_NAMES.get(kind, {}).items()])}
+
+
+def in_order(cells: Iterable[Cell]) -> tuple[Cell, ...]:
+    """Several literals of one match: they have no order."""
+    return tuple(sorted(cells))
 
 
 def last(kind: DataType) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from verifier.nft_cells import TEXTS, cell, interval, last, number, whole
+from verifier.nft_cells import cell, in_order, interval, last, number, whole
 from verifier.nft_elements import Columns, Elements
 from verifier.nft_fields import begins_field, concatenation, types_of
 from verifier.nft_verdicts import verdict
@@ -122,7 +122,7 @@ def _literals(tokens: Words, fields: tuple[Field, ...]) -> tuple[Cell, ...] | Na
         return NamedSet(name="", types=types, elements=(Element(key=tuple(found)),))
     while fields == (Field.CT_STATE,) and tokens.takes(","):
         found.append(cell(types[0], tokens.take()))
-    return tuple(sorted(found)) if types[0] not in TEXTS else tuple(found)
+    return in_order(found)
 
 
 def _compared(tokens: Words, fields: tuple[Field, ...], operator: str) -> Cell:
