@@ -1,0 +1,68 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/containernetworking/cni/pkg/invoke"
+	"github.com/containernetworking/cni/pkg/types"
+	cniversion "github.com/containernetworking/cni/pkg/version"
+)
+
+// An execution runs the default network's plugins as libcni's own RawExec does, to the letter of its errors.
+// It adds two things: what the last one printed is kept, and each ends when this process is killed, as it
+// would if the runtime had started and killed it.
+type execution struct {
+	cniversion.PluginDecoder
+	printed []byte
+}
+
+func (e *execution) FindInPath(plugin string, paths []string) (string, error) {
+	return invoke.FindInPath(plugin, paths)
+}
+
+func (e *execution) ExecPlugin(ctx context.Context, path string, input []byte, environment []string) ([]byte, error) {
+	for attempt := 0; ; attempt++ {
+		var stdout, stderr bytes.Buffer
+		command := exec.CommandContext(ctx, path)
+		command.Env = environment
+		command.Stdin = bytes.NewReader(input)
+		command.Stdout, command.Stderr = &stdout, &stderr
+		command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		err := command.Run()
+		if err == nil {
+			_, _ = io.Copy(os.Stderr, &stderr)
+			e.printed = stdout.Bytes()
+			return e.printed, nil
+		}
+		// The binary is being replaced.
+		if attempt < 5 && strings.Contains(err.Error(), syscall.ETXTBSY.Error()) {
+			time.Sleep(time.Second)
+			continue
+		}
+		return nil, pluginError(err, stdout.Bytes(), stderr.String())
+	}
+}
+
+func pluginError(err error, stdout []byte, stderr string) error {
+	told := types.Error{}
+	switch {
+	case len(stdout) == 0 && stderr == "":
+		told.Msg = fmt.Sprintf("netplugin failed with no error message: %v", err)
+	case len(stdout) == 0:
+		told.Msg = fmt.Sprintf("netplugin failed: %q: %v", stderr, err)
+	default:
+		if problem := json.Unmarshal(stdout, &told); problem != nil {
+			told.Msg = fmt.Sprintf("netplugin failed but error parsing its diagnostic message %q: %v", stdout, problem)
+		}
+	}
+	return &told
+}
