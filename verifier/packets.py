@@ -16,20 +16,21 @@ ANY_PORT: Final[Intervals] = ((0, 65535),)
 
 
 class Tracking(IntFlag):
-    """What connection tracking says of a packet as it comes in: five states, no more is modelled."""
+    """What connection tracking says of a packet as it comes in: no more of it is modelled."""
 
     NEW = 1
     ORIGINAL = 2
     """Of an established connection, in the direction of its first packet."""
     REPLY = 4
     RELATED = 8
-    """An error about a connection, or a connection that another announced."""
-    INVALID = 16
-    UNTRACKED = 32
+    """An ICMP error about a connection, in the direction of its first packet."""
+    RELATED_REPLY = 16
+    INVALID = 32
+    UNTRACKED = 64
     """Never as a packet comes in: by `notrack` only."""
 
 
-ANY_TRACKING: Final = Tracking.NEW | Tracking.ORIGINAL | Tracking.REPLY | Tracking.RELATED | Tracking.INVALID
+ANY_TRACKING: Final = 63
 
 
 def any_address(family: int) -> Intervals:

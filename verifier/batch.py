@@ -1,0 +1,137 @@
+"""Packets on their way through a node that have fared alike so far.
+
+`entry` is what they were as they came in, `now` what they are. A column that nobody translated is the
+same in both, packet by packet, so cutting one cuts the other; of a translated column `now` holds what the
+packet may have become (a Service's backends), and cutting it says nothing about the entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from verifier.intervals import Intervals, intersect, subtract, union
+from verifier.outcome import Trail
+from verifier.packets import Box, Tracking
+
+SADDR: Final = 0
+DADDR: Final = 1
+PROTOCOL: Final = 2
+DPORT: Final = 3
+MARK: Final = 4
+
+Values = tuple[Intervals, Intervals, Intervals, Intervals, Intervals]
+"""By the columns above."""
+
+DESTINATION: Final = 1
+SOURCE: Final = 2
+"""What nat has decided about a connection, as flags."""
+FIRST_OF_CONNECTION: Final = int(Tracking.NEW | Tracking.ORIGINAL)
+"""Nat chains see new connections; what they decided holds for the packets that follow."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Not frozen because hundreds of thousands are made: nobody changes one."""
+
+    family: int
+    entry: Values
+    now: Values
+    tracking: int
+    now_tracking: int
+    """As matches see it: `notrack` makes it UNTRACKED."""
+    translated: int = 0
+    """A bit for each column."""
+    decided: int = 0
+    zone: int | None = None
+    trail: Trail | None = None
+
+    def cut(self, column: int, values: Intervals) -> Batch:
+        """Only those packets whose column is among `values`, which must lie within `now`."""
+        if values is self.now[column]:
+            return self
+        now = _with(self.now, column, values)
+        entry = self.entry if self.translated >> column & 1 else _with(self.entry, column, values)
+        return self._copy(entry, now)
+
+    def meet(self, column: int, values: Intervals) -> Batch | None:
+        """Those whose column is among any values; None: there are none."""
+        common = intersect(self.now[column], values)
+        return self.cut(column, common) if common else None
+
+    def without(self, column: int, values: Intervals) -> Batch | None:
+        left = subtract(self.now[column], values)
+        return self.cut(column, left) if left else None
+
+    def tracked(self, mask: int) -> Batch | None:
+        """Those in one of these states of connection tracking."""
+        if not self.now_tracking & ~mask:
+            return self
+        if not self.now_tracking & mask:
+            return None
+        return replace(self, tracking=self.tracking & mask, now_tracking=self.now_tracking & mask)
+
+    def become(self, column: int, values: Intervals) -> Batch:
+        """Translated: each packet now has one of the values."""
+        copy = self._copy(self.entry, _with(self.now, column, values))
+        copy.translated = self.translated | 1 << column
+        return copy
+
+    def _copy(self, entry: Values, now: Values) -> Batch:
+        return Batch(
+            self.family,
+            entry,
+            now,
+            self.tracking,
+            self.now_tracking,
+            self.translated,
+            self.decided,
+            self.zone,
+            self.trail,
+        )
+
+    @property
+    def came_as(self) -> Box:
+        return _box(self.family, self.entry, self.tracking)
+
+    @property
+    def leaves_as(self) -> Box:
+        return _box(self.family, self.now, self.tracking)
+
+
+NO_MARK: Final[Intervals] = ((0, 0),)
+
+
+def batch_of(box: Box, mark: Intervals = NO_MARK) -> Batch:
+    values = (box.saddr, box.daddr, box.protocol, box.dport, mark)
+    return Batch(box.family, values, values, box.tracking, box.tracking)
+
+
+def _with(values: Values, column: int, new: Intervals) -> Values:
+    return (*values[:column], new, *values[column + 1 :])  # type: ignore[return-value]  # as long as before
+
+
+def _box(family: int, values: Values, tracking: int) -> Box:
+    saddr, daddr, protocol, dport, _ = values
+    return Box(family=family, saddr=saddr, daddr=daddr, protocol=protocol, dport=dport, tracking=tracking)
+
+
+def coalesce(batches: Iterable[Batch]) -> list[Batch]:
+    """Fewer batches for the same packets: those that differ in their untranslated destination only."""
+    apart: list[Batch] = []
+    alike: dict[tuple[object, ...], list[Batch]] = {}
+    for batch in batches:
+        if batch.translated:
+            apart.append(batch)
+            continue
+        saddr, _, protocol, dport, mark = batch.now
+        state = (batch.tracking, batch.now_tracking, batch.decided, batch.zone)
+        alike.setdefault((saddr, protocol, dport, mark, *state), []).append(batch)
+    for members in alike.values():
+        first = members[0]
+        if len(members) > 1:
+            daddr = union(interval for member in members for interval in member.now[DADDR])
+            first = first._copy(_with(first.entry, DADDR, daddr), _with(first.now, DADDR, daddr))
+        apart.append(first)
+    return apart

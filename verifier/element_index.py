@@ -1,0 +1,179 @@
+"""A set's elements as a tree, one column a level, so that a box of packets finds its elements at once.
+
+Asked for one value, a level is a bisection; asked for many, it costs what it finds. Cells that overlap
+without being equal are cut at each other's borders, so that the cells of a level are disjoint.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from verifier.intervals import Interval, Intervals, intersect, only, subtract, union
+from verifier.ruleset import Cell, Element
+
+Columns = tuple[Intervals, ...]
+"""A box over a key's columns."""
+
+
+@dataclass(slots=True)
+class Branch:
+    """One level. Below each cell lies another branch, or at the last level an element."""
+
+    cells: list[Interval] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    branches: list[Branch] = field(default_factory=list)
+    elements: list[Element] = field(default_factory=list)
+    """Last level only, instead of branches."""
+    groups: list[tuple[Intervals, Element]] = field(default_factory=list)
+    """Last level only: the cells joined by value, each with an element that stands for all."""
+    covered: Intervals = ()
+    texts: dict[str, Branch | Element] = field(default_factory=dict)
+
+    def find(self, value: int) -> int:
+        """The position of the cell that holds the value; -1 if none does."""
+        at = bisect_right(self.starts, value) - 1
+        return at if at >= 0 and self.cells[at][1] >= value else -1
+
+    def child(self, value: int | str) -> Branch | Element | None:
+        if isinstance(value, str):
+            return self.texts.get(value)
+        at = self.find(value)
+        if at < 0:
+            return None
+        return self.elements[at] if self.elements else self.branches[at]
+
+
+def index(rows: Iterable[tuple[tuple[Cell, ...], Element]]) -> Branch:
+    """Rows of equally many cells, each with its element. Of two elements with one key the first counts."""
+    branch = Branch()
+    numbers: dict[Interval, list[tuple[tuple[Cell, ...], Element]]] = {}
+    texts: dict[str, list[tuple[tuple[Cell, ...], Element]]] = {}
+    for cells, element in rows:
+        head, rest = cells[0], (cells[1:], element)
+        if isinstance(head, str):
+            texts.setdefault(head, []).append(rest)
+        else:
+            numbers.setdefault(head, []).append(rest)
+    for text, below in texts.items():
+        branch.texts[text] = index(below) if below[0][0] else below[0][1]
+    _fill(branch, _disjoint(numbers))
+    return branch
+
+
+def _fill(branch: Branch, rows: dict[Interval, list[tuple[tuple[Cell, ...], Element]]]) -> None:
+    branch.cells = sorted(rows)
+    branch.starts = [first for first, _ in branch.cells]
+    branch.covered = union(branch.cells)
+    for cell in branch.cells:
+        below = rows[cell]
+        if below[0][0]:
+            branch.branches.append(index(below))
+        else:
+            branch.elements.append(below[0][1])
+    branch.groups = _groups(branch)
+
+
+def _groups(branch: Branch) -> list[tuple[Intervals, Element]]:
+    by_value: dict[object, list[tuple[Interval, Element]]] = {}
+    for cell, element in zip(branch.cells, branch.elements, strict=False):
+        by_value.setdefault(element.value, []).append((cell, element))
+    return [
+        (union(cell for cell, _ in members), _standing_for([element for _, element in members]))
+        for members in by_value.values()
+    ]
+
+
+def _standing_for(elements: Sequence[Element]) -> Element:
+    first = elements[0]
+    if len(elements) == 1:
+        return first
+    return Element(key=(), value=first.value, text=f"one of {len(elements)} elements, such as {first.text}")
+
+
+def _disjoint(
+    rows: dict[Interval, list[tuple[tuple[Cell, ...], Element]]],
+) -> dict[Interval, list[tuple[tuple[Cell, ...], Element]]]:
+    cells = sorted(rows)
+    if all(left[1] < right[0] for left, right in pairwise(cells)):
+        return rows
+    starts = sorted({first for first, _ in cells} | {last + 1 for _, last in cells})
+    cut: dict[Interval, list[tuple[tuple[Cell, ...], Element]]] = {}
+    for cell in cells:
+        inside = [start for start in starts if cell[0] <= start <= cell[1]]
+        for first, after in zip(inside, [*inside[1:], cell[1] + 1], strict=True):
+            cut.setdefault((first, after - 1), []).extend(rows[cell])
+    return cut
+
+
+@dataclass(slots=True)
+class Division:
+    """A box in two: what found an element, with it, and what found none."""
+
+    matched: list[tuple[Columns, Element]] = field(default_factory=list)
+    missed: list[Columns] = field(default_factory=list)
+
+
+def divide(branch: Branch, columns: Columns) -> Division:
+    """No packet is lost or doubled: matched and missed boxes are disjoint and make up `columns`."""
+    column, rest = columns[0], columns[1:]
+    value = only(column)
+    if value is not None:
+        return _divide_point(branch, value, column, rest)
+    return _divide_many(branch, column, rest) if rest else _divide_last(branch, column)
+
+
+def _divide_point(branch: Branch, value: int, column: Intervals, rest: Columns) -> Division:
+    at = branch.find(value)
+    if at < 0:
+        return Division(missed=[(column, *rest)])
+    if not rest:
+        return Division(matched=[((column,), branch.elements[at])])
+    below = divide(branch.branches[at], rest)
+    return Division(
+        matched=[((column, *cells), element) for cells, element in below.matched],
+        missed=[(column, *cells) for cells in below.missed],
+    )
+
+
+def _divide_last(branch: Branch, column: Intervals) -> Division:
+    found = Division()
+    for cells, element in branch.groups:
+        common = intersect(column, cells)
+        if common:
+            found.matched.append(((common,), element))
+    left = subtract(column, branch.covered)
+    if left:
+        found.missed.append((left,))
+    return found
+
+
+def _divide_many(branch: Branch, column: Intervals, rest: Columns) -> Division:
+    """What misses in the same way below several cells is one box, or boxes would multiply."""
+    found = Division()
+    missed: dict[Columns, list[Interval]] = {}
+    for at, common in _hits(branch, column):
+        below = divide(branch.branches[at], rest)
+        found.matched += [((common, *cells), element) for cells, element in below.matched]
+        for cells in below.missed:
+            missed.setdefault(cells, []).extend(common)
+    left = subtract(column, branch.covered)
+    if left:
+        missed.setdefault(rest, []).extend(left)
+    found.missed = [(union(intervals), *cells) for cells, intervals in missed.items()]
+    return found
+
+
+def _hits(branch: Branch, column: Intervals) -> list[tuple[int, Intervals]]:
+    """Cells that share values with the column: their positions and what they share."""
+    hits: dict[int, list[Interval]] = {}
+    for first, last in column:
+        at = max(bisect_right(branch.starts, first) - 1, 0)
+        while at < len(branch.cells) and branch.cells[at][0] <= last:
+            low, high = branch.cells[at]
+            if high >= first:
+                hits.setdefault(at, []).append((max(first, low), min(last, high)))
+            at += 1
+    return [(at, tuple(pieces)) for at, pieces in hits.items()]

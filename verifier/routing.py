@@ -1,0 +1,340 @@
+"""How a node's kernel finds a way: rules by preference, tables by longest prefix, then the next hop.
+
+Each table is cut once into disjoint intervals, so that a box of destinations is split at what the table
+says and nowhere else.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from verifier.fault import Contradiction
+from verifier.intervals import (
+    Interval,
+    Intervals,
+    contains,
+    intersect,
+    only,
+    prefix_interval,
+    subtract,
+    union,
+)
+from verifier.packets import any_address
+from verifier.state import LOCAL_TABLE, MAIN_TABLE, Address, Link, Route, RouteKind, Rule, State
+
+LOOPBACK: Final = "lo"
+"""What `iif` rules call packets that the node itself makes."""
+_V6_DEFAULT_METRIC: Final = 1024
+_CONNECTED_METRIC: Final = {4: 0, 6: 256}
+
+
+@dataclass(slots=True)
+class Table:
+    """One table of one family as sorted, disjoint pieces; `targets` joins those of one kind and device."""
+
+    starts: list[int] = field(default_factory=list)
+    pieces: list[tuple[Interval, Route]] = field(default_factory=list)
+    covered: Intervals = ()
+    targets: dict[tuple[RouteKind, str | None], Intervals] = field(default_factory=dict)
+
+    def find(self, destination: int) -> Route | None:
+        at = bisect_right(self.starts, destination) - 1
+        if at < 0 or self.pieces[at][0][1] < destination:
+            return None
+        return self.pieces[at][1]
+
+    def routes(self, destinations: Intervals) -> Iterator[tuple[Intervals, Route]]:
+        """The routes of these destinations, in order; destinations without one are left out."""
+        for first, last in destinations:
+            at = max(bisect_right(self.starts, first) - 1, 0)
+            while at < len(self.pieces) and self.pieces[at][0][0] <= last:
+                (low, high), route = self.pieces[at]
+                if high >= first:
+                    yield ((max(first, low), min(last, high)),), route
+                at += 1
+
+    def divide(self, destinations: Intervals) -> Iterator[tuple[Intervals, RouteKind, str | None]]:
+        """The destinations by kind of route and device."""
+        if len(destinations) <= 2 and all(first == last for first, last in destinations):
+            found: dict[tuple[RouteKind, str | None], list[Interval]] = {}
+            for first, last in destinations:
+                route = self.find(first)
+                if route is not None:
+                    found.setdefault((route.kind, route.link), []).append((first, last))
+            for (kind, link), intervals in found.items():
+                yield union(intervals), kind, link
+            return
+        for (kind, link), covered in self.targets.items():
+            common = intersect(destinations, covered)
+            if common:
+                yield common, kind, link
+
+
+def table_of(routes: Iterable[Route]) -> Table:
+    """The longest prefix wins, within one prefix the lowest metric."""
+    best: dict[tuple[int, int], Route] = {}
+    for route in routes:
+        key = (route.network, route.length)
+        held = best.get(key)
+        if held is None or _metric(route) < _metric(held):
+            best[key] = route
+        elif _metric(route) == _metric(held) and _differs(route, held):
+            raise Contradiction(f"two routes to one prefix with one metric: {held} and {route}; keep one")
+    table = Table()
+    _sweep(sorted(best.values(), key=lambda route: (route.network, route.length)), table)
+    table.starts = [interval[0] for interval, _ in table.pieces]
+    table.covered = union(interval for interval, _ in table.pieces)
+    joined: dict[tuple[RouteKind, str | None], list[Interval]] = {}
+    for interval, route in table.pieces:
+        joined.setdefault((route.kind, route.link), []).append(interval)
+    table.targets = {target: union(intervals) for target, intervals in joined.items()}
+    return table
+
+
+def _differs(one: Route, other: Route) -> bool:
+    """Link-local and multicast prefixes lie on every device, and the packet's device chooses."""
+    if one.family == 6 and (one.kind is RouteKind.MULTICAST or one.network >> 118 == 0xFE80 >> 6):
+        return False
+    return (one.kind, one.link, one.via) != (other.kind, other.link, other.via)
+
+
+def _metric(route: Route) -> int:
+    return route.metric or (_V6_DEFAULT_METRIC if route.family == 6 else 0)
+
+
+def _sweep(routes: list[Route], table: Table) -> None:
+    """Prefixes nest or are apart, so a stack of those that are open suffices."""
+    open_: list[tuple[int, Route]] = []
+    at = 0
+    for route in routes:
+        first, last = prefix_interval(route.family, route.network, route.length)
+        while open_ and open_[-1][0] < first:
+            at = _close(open_, at, table)
+        if open_ and at < first:
+            table.pieces.append(((at, first - 1), open_[-1][1]))
+        at = first
+        open_.append((last, route))
+    while open_:
+        at = _close(open_, at, table)
+
+
+def _close(open_: list[tuple[int, Route]], at: int, table: Table) -> int:
+    end, route = open_.pop()
+    if at <= end:
+        table.pieces.append(((at, end), route))
+    return max(at, end + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where a routing decision sends some destinations; `link` None: nowhere (`kind` says why)."""
+
+    destinations: Intervals
+    kind: RouteKind
+    link: str | None
+    table: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """Over a VXLAN device: the frame's address and the node that it goes to; None: lost, `why`."""
+
+    mac: str = ""
+    remote: Address | None = None
+    why: str = ""
+
+
+class Routing:
+    """A node's routing, indexed."""
+
+    def __init__(self, state: State) -> None:
+        self.links: Mapping[str, Link] = state.links
+        self._rules = {
+            family: sorted((r for r in state.rules if r.family == family), key=lambda r: r.priority)
+            for family in (4, 6)
+        }
+        self._routes: dict[tuple[int, int], list[Route]] = {}
+        for route in (*state.routes, *_implied(state)):
+            if route.link is not None and route.link not in state.links:
+                raise Contradiction(f"{route} leads over a device that does not exist: {route.link}")
+            self._routes.setdefault((route.family, route.table), []).append(route)
+        self._tables: dict[tuple[int, int], Table] = {}
+        self._neighbours = {(n.link, n.address): n.mac for n in state.neighbours}
+        self._forwarding = {(f.link, f.mac): f.remote for f in state.forwarding}
+        self._back: dict[tuple[int, str], dict[str, Intervals]] = {}
+        self._types: dict[int, dict[RouteKind, Intervals]] = {}
+        self._hops: dict[tuple[int, int, str], list[tuple[Intervals, Hop]]] = {}
+
+    def table(self, family: int, number: int) -> Table:
+        key = (family, number)
+        if key not in self._tables:
+            self._tables[key] = table_of(self._routes.get(key, ()))
+        return self._tables[key]
+
+    def vrf_of(self, link: str) -> Link | None:
+        """The VRF that a device is in or is."""
+        device = self.links[link]
+        if device.kind == "vrf":
+            return device
+        master = self.links.get(device.master) if device.master else None
+        return master if master is not None and master.kind == "vrf" else None
+
+    def tables_for(self, family: int, vrf: Link | None, input_link: str) -> Iterator[int]:
+        """The tables that are asked for a packet, in order."""
+        for rule in self._rules[family]:
+            number = self._selected(rule, vrf, input_link)
+            if number is not None:
+                yield number
+
+    @staticmethod
+    def _selected(rule: Rule, vrf: Link | None, input_link: str) -> int | None:
+        if rule.input_link is not None and rule.input_link != input_link:
+            return None
+        if rule.table is not None:
+            return rule.table
+        return vrf.table if vrf else None
+
+    def decide(self, family: int, destinations: Intervals, vrf: Link | None, input_link: str) -> list[Way]:
+        """Where packets go; `input_link` is LOOPBACK for the node's own."""
+        ways: list[Way] = []
+        left = destinations
+        for number in self.tables_for(family, vrf, input_link):
+            if not left:
+                break
+            table = self.table(family, number)
+            found: list[Interval] = []
+            for common, kind, link in table.divide(left):
+                if kind is RouteKind.THROW:
+                    continue
+                ways.append(Way(common, kind, link, number))
+                found += common
+            if found:
+                left = subtract(left, union(found))
+        if left:
+            ways.append(Way(left, RouteKind.UNREACHABLE, None, 0))
+        return ways
+
+    def leads_back(self, family: int, link: str) -> Intervals:
+        """The sources that `fib saddr . iif oif` finds on this device: unicast, by it or its slaves."""
+        vrf = self.vrf_of(link)
+        key = (family, vrf.name if vrf else "")
+        if key not in self._back:
+            self._back[key] = self._devices(family, vrf)
+        return self._back[key].get(link, ())
+
+    def _devices(self, family: int, vrf: Link | None) -> dict[str, Intervals]:
+        """Where a VRF's tables, or the node's, lead by unicast routes: for each device and its master."""
+        found: dict[str, list[Interval]] = {}
+        for way in self.decide(family, any_address(family), vrf, LOOPBACK):
+            if way.kind is RouteKind.UNICAST and way.link is not None:
+                master = self.links[way.link].master
+                for name in (way.link, master) if master else (way.link,):
+                    found.setdefault(name, []).extend(way.destinations)
+        return {name: union(intervals) for name, intervals in found.items()}
+
+    def types(self, family: int) -> dict[RouteKind, Intervals]:
+        """`fib daddr type`: IPv4 asks the local table itself, IPv6 the rules (nft_fib_ipv[46].c)."""
+        if family not in self._types:
+            self._types[family] = self._typed(family)
+        return self._types[family]
+
+    def _typed(self, family: int) -> dict[RouteKind, Intervals]:
+        found: dict[RouteKind, list[Interval]] = {}
+        if family == 4:
+            for (kind, _), covered in self.table(4, LOCAL_TABLE).targets.items():
+                found.setdefault(kind, []).extend(covered)
+        else:
+            for way in self.decide(6, any_address(6), None, LOOPBACK):
+                found.setdefault(way.kind, []).extend(way.destinations)
+        return {kind: union(intervals) for kind, intervals in found.items()}
+
+    def hops(
+        self, family: int, table: int, link: str, destinations: Intervals
+    ) -> list[tuple[Intervals, Hop]]:
+        """The destinations by what a VXLAN device does with them."""
+        if only(destinations) is not None:
+            route = self.table(family, table).find(destinations[0][0])
+            if route is not None and route.via is not None:
+                return [(destinations, self._hop(link, route.via))]
+        key = (family, table, link)
+        if key not in self._hops:
+            self._hops[key] = self._all_hops(family, table, link)
+        found = [(intersect(destinations, covered), hop) for covered, hop in self._hops[key]]
+        return [(common, hop) for common, hop in found if common]
+
+    def _all_hops(self, family: int, table: int, link: str) -> list[tuple[Intervals, Hop]]:
+        joined: dict[Hop, list[Interval]] = {}
+        for interval, route in self.table(family, table).pieces:
+            if route.link != link:
+                continue
+            if route.via is not None:
+                joined.setdefault(self._hop(link, route.via), []).append(interval)
+                continue
+            for part, hop in self._on_link(family, link, interval):
+                joined.setdefault(hop, []).append(part)
+        return [(union(intervals), hop) for hop, intervals in joined.items()]
+
+    def _on_link(self, family: int, link: str, interval: Interval) -> Iterator[tuple[Interval, Hop]]:
+        """Without a next hop each destination is its own neighbour."""
+        known = [
+            ((number, number), self._hop(link, (version, number)))
+            for (name, (version, number)) in self._neighbours
+            if name == link and version == family and interval[0] <= number <= interval[1]
+        ]
+        yield from known
+        lost = Hop(why=f"no neighbour entry on {link}, and nobody answers there")
+        for part in subtract((interval,), union(cell for cell, _ in known)):
+            yield part, lost
+
+    def _hop(self, link: str, via: Address) -> Hop:
+        mac = self._neighbours.get((link, via))
+        if mac is None:
+            return Hop(why=f"no neighbour entry for the next hop on {link}")
+        remote = self._forwarding.get((link, mac)) or self._forwarding.get((link, "00:00:00:00:00:00"))
+        if remote is None:
+            return Hop(mac=mac, why=f"no forwarding entry for {mac} on {link}")
+        return Hop(mac=mac, remote=remote)
+
+    def neighbour(self, link: str, address: Address) -> str:
+        """The hardware address of a permanent entry; "" without one."""
+        return self._neighbours.get((link, address), "")
+
+    def route(self, family: int, table: int, destination: int) -> Route | None:
+        return self.table(family, table).find(destination)
+
+    def is_local(self, family: int, address: int) -> bool:
+        local = self.types(family).get(RouteKind.LOCAL, ())
+        return contains(local, address)
+
+
+def _implied(state: State) -> Iterator[Route]:
+    """The routes that a kernel adds by itself for the addresses of a link that is up."""
+    for link in state.links.values():
+        master = state.links.get(link.master) if link.master else None
+        vrf = master.table if master is not None and master.kind == "vrf" else None
+        for entry in link.addresses:
+            family, number = entry.address
+            bits = 32 if family == 4 else 128
+            local = bits if link.name != LOOPBACK else entry.length
+            host = (1 << (bits - entry.length)) - 1
+            own = number if local == bits else number & ~host
+            yield Route(
+                family=family,
+                table=vrf or LOCAL_TABLE,
+                network=own,
+                length=local,
+                link=link.name,
+                kind=RouteKind.LOCAL,
+            )
+            if entry.length < bits and link.name != LOOPBACK:
+                yield Route(
+                    family=family,
+                    table=vrf or MAIN_TABLE,
+                    network=number & ~host,
+                    length=entry.length,
+                    link=link.name,
+                    metric=_CONNECTED_METRIC[family],
+                )
