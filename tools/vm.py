@@ -30,6 +30,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 KEPT_ENVIRONMENT = (
     *("CI", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "PYTEST_ADDOPTS", "TERM"),
     "ATOLL_HEADQUARTERS",  # of the demo on a cluster
+    *("ATOLL_CNI", "ATOLL_KUBELET"),  # what tools/cni_plugin.sh and tools/kubelet.sh built
 )
 MODULES = "vrf vxlan veth bridge dummy nf_tables nft_chain_nat nft_fib_inet nft_ct nft_reject_inet nft_masq"
 GUEST = "10.0.2.15/24"
@@ -96,7 +97,8 @@ def kept_environment() -> list[str]:
 def cached_folders() -> list[Path]:
     """What the guest reads through a caching mount; virtme's own root asks the host at every read."""
     system = [Path("/usr/bin"), Path("/usr/sbin"), *Path("/usr/lib").glob("*-linux-gnu")]
-    wanted = [*system, CHECKOUT, Path(sys.prefix), Path(sysconfig.get_path("stdlib"))]
+    optional = [path for path in (CACHE.parent, Path("/usr/lib/cni")) if path.is_dir()]
+    wanted = [*system, CHECKOUT, Path(sys.prefix), Path(sysconfig.get_path("stdlib")), *optional]
     folders: list[Path] = []
     for folder in (path.resolve() for path in wanted):
         if not any(folder.is_relative_to(known) for known in folders):

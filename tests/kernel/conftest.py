@@ -36,10 +36,10 @@ def make_world(_vrf: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """Builds a world, in place of the one before: their namespaces have the same names."""
     worlds: list[World] = []
 
-    def make(*, nodes: int = 2, versions: tuple[int, ...] = (4, 6)) -> World:
+    def make(*, nodes: int = 2, versions: tuple[int, ...] = (4, 6), kind: type[World] = World) -> World:
         while worlds:
             worlds.pop().close()
-        worlds.append(World(tmp_path_factory.mktemp("agents"), nodes=nodes, versions=versions))
+        worlds.append(kind(tmp_path_factory.mktemp("agents"), nodes=nodes, versions=versions))
         return worlds[-1]
 
     yield make

@@ -6,10 +6,11 @@ apply on every node, attach waiting pods, report their addresses, and once more 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -25,6 +26,7 @@ from compiler.kubectl import read_inventory
 from compiler.model import Declarations
 from compiler.names import ObjectName
 from compiler.parse import parse
+from compiler.plan import NodePlan
 from tests.kernel.meaning import may_talk
 from tests.kernel.node_agent import NodeAgent
 
@@ -42,6 +44,20 @@ spec:
 PROTOCOLS = ("TCP", "UDP", "ICMP")
 
 
+class Agent(Protocol):
+    """Of one node; in this process (NodeAgent) or in its own (AgentProcess)."""
+
+    def apply(self, plan: NodePlan) -> object:
+        """Return when the plan is in force."""
+        ...
+
+    def add(self, pod: LabPod) -> None:
+        """CNI ADD; the pod's addresses are then known."""
+        ...
+
+    def close(self) -> None: ...
+
+
 class World:
     def __init__(self, folder: Path, *, nodes: int = 2, versions: tuple[int, ...] = (4, 6)) -> None:
         self.lab = Lab(nodes=nodes, versions=versions)
@@ -51,7 +67,12 @@ class World:
         self.foreign: dict[str, tuple[str, str]] = {}
         """Of each node, what is not Atoll's: before the first plan, and just after it."""
         self.compilation: Compilation | None = None
+        self.agents: Mapping[str, NodeAgent] = {}
+        self._agents = self._started(folder)
+
+    def _started(self, folder: Path) -> Mapping[str, Agent]:
         self.agents = {node.name: NodeAgent(node, folder) for node in self.lab.nodes}
+        return self.agents
 
     @property
     def nodes(self) -> tuple[LabNode, ...]:
@@ -76,7 +97,7 @@ class World:
         if not attach or not waiting:
             return compilation
         for pod in waiting:
-            self.agents[pod.node.name].add(pod)
+            self._agents[pod.node.name].add(pod)
         return self.apply()
 
     def apply(self) -> Compilation:
@@ -85,7 +106,7 @@ class World:
         first = {} if self.foreign else {node.name: self.lab.foreign_state(node) for node in self.nodes}
         compilation = self.compile()
         for name, plan in compilation.plans.items():
-            self.agents[name].apply(plan)
+            self._agents[name].apply(plan)
         for node in self.nodes if first else ():
             self.foreign[node.name] = (first[node.name], self.lab.foreign_state(node))
         self.confirm()
@@ -181,7 +202,7 @@ class World:
             pytest.fail(f"{len(complaints)} of {len(seen)} checks do not hold:\n{shown}", pytrace=False)
 
     def close(self) -> None:
-        for agent in self.agents.values():
+        for agent in self._agents.values():
             agent.close()
         self.lab.close()
 

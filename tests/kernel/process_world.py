@@ -1,0 +1,30 @@
+"""A world whose agents are processes, and whose pods are attached by the CNI plugin's binary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cli.lab.lab import LabPod
+from tests.kernel.agent_process import AgentProcess
+from tests.kernel.world import Agent, World
+
+
+class ProcessWorld(World):
+    processes: Mapping[str, AgentProcess]
+
+    def _started(self, folder: Path) -> Mapping[str, Agent]:
+        started: dict[str, AgentProcess] = {}
+        self.processes = started
+        for node in self.lab.nodes:
+            started[node.name] = AgentProcess(node, folder)
+        return started
+
+    def process(self, node: int) -> AgentProcess:
+        """Nodes count from 1."""
+        return self.processes[self.nodes[node - 1].name]
+
+    def forget(self, *pods: LabPod) -> None:
+        """They are gone, as far as the API server knows; sandboxes and all."""
+        for pod in pods:
+            self.lab.remove_pod(pod.name)
