@@ -1,74 +1,105 @@
 """Which pod holds which address of this node's blocks: durable, one append-only file.
 
 A lease is on disk before its address is used, and its end is on disk before the address is free.
-Every change is one line, flushed to the disk; the file is rewritten whole, and replaced atomically,
-when it is opened and when it has grown. A last line cut short by a crash never happened: nobody was
-told of it. The least recently released address is taken last of all, so a stale connection or
-neighbour entry of its former holder does not meet a new one.
+Every change is one line; `flush` brings the lines of all who wait for it to the disk at once. The file
+is rewritten whole, and replaced atomically, when it is opened, when it has grown, and after a write
+that failed. A last line cut short by a crash never happened: nobody was told of it.
+
+Times of release are of CLOCK_BOOTTIME, which no correction of the wall clock moves, with the boot that they
+belong to. Of another boot's releases nobody can say how long they are ago: they count as of now.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Callable, Container, Mapping
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
 from agent.files import replace_file
-from compiler.device_names import pod_mac, port_name
-from compiler.layout import Attachment
-from compiler.model import Address, Prefix
+from agent.free_addresses import FreeAddresses
+from agent.lease import Lease, LeaseKey, decode, encode, new_lease
+from agent.own_blocks import OwnBlocks
+from compiler.model import Address
 from compiler.names import NetworkNumber, ObjectName
 
-_FORMAT: Final = "atoll-addresses/1"
-_REMEMBERED: Final = 65536
-"""Released addresses whose order is kept: more than the blocks of any node."""
+QUIET_SECONDS: Final = 30.0
+_FORMAT: Final = "atoll-addresses/2"
 _SLACK: Final = 1000
 """Lines beyond what a fresh file would have, before it is rewritten."""
-
-
-class Exhausted(Exception):
-    """No free address is left in the node's blocks of a network."""
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Damaged(Exception):
     """The file does not read as one that this module wrote."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, order=True)
-class LeaseKey:
-    """What CNI identifies an attachment by."""
-
-    container: str
-    interface: str
+class Unavailable(Exception):
+    """An attachment cannot have an address now. The text names network and address."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Lease:
-    """An attachment, and what else must outlive the agent's process."""
+class Taken(Unavailable):
+    """The address asked for is another pod's."""
 
-    attachment: Attachment
-    network_name: ObjectName
-    """With the number, proof that it is still the same network: numbers are used again."""
-    netns: str
 
-    @property
-    def key(self) -> LeaseKey:
-        return LeaseKey(container=self.attachment.container, interface=self.attachment.interface)
+class Elsewhere(Unavailable):
+    """The address asked for is in no block of this node."""
+
+
+class Exhausted(Unavailable):
+    """No free address of one IP version is left in the node's blocks of a network."""
+
+    def __init__(self, network: ObjectName, version: int, blocks: OwnBlocks, free_at: float | None) -> None:
+        self.network = network
+        self.version = version
+        self.room = blocks.room(version)
+        """Addresses of that version that the node has, all of them in use or resting."""
+        self.free_at = free_at
+        """When a resting one is free again, by the store's clock; None where none rests."""
+        places = ", ".join(str(block) for block in blocks.shared if block.version == version) or "no block"
+        rest = "; released ones rest for a while" if free_at is not None else ""
+        super().__init__(
+            f"network {network} has no free IPv{version} address on this node, in {places}{rest}"
+        )
+
+
+def boot_clock() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def boot_id() -> str:
+    """Of the running boot: a clock that starts with it means nothing in another."""
+    return _BOOT_ID.read_text(encoding="ascii").strip()
 
 
 class AddressStore:
-    """Not thread-safe; one process at a time."""
+    """Not thread-safe, but for `flush`; one process at a time."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises Damaged, naming the line."""
+    def __init__(
+        self,
+        path: Path,
+        *,
+        quiet: float = QUIET_SECONDS,
+        clock: Callable[[], float] = boot_clock,
+        boot: str | None = None,
+    ) -> None:
+        """`quiet` in seconds of `clock`, which starts with the boot. Raises Damaged, naming the line."""
         self._path = path
+        self.clock = clock
+        self._boot = boot_id() if boot is None else boot
         self._leases: dict[LeaseKey, Lease] = {}
-        self._released: dict[Address, None] = {}
-        """Least recently released first."""
+        self._holders: dict[Address, LeaseKey] = {}
+        self._free = FreeAddresses(quiet=quiet)
+        self._torn = False
+        """A write failed: what the file holds behind the last good line is not known."""
+        self._flushing = threading.Lock()
+        self._recorded = self._flushed = 0
+        """Lines ever written, and how many of them are on the disk."""
         if path.exists():
             self._load(path.read_bytes())
         self._rewrite()
@@ -85,101 +116,142 @@ class AddressStore:
         network: NetworkNumber,
         network_name: ObjectName,
         netns: str,
-        blocks: Sequence[Prefix],
-        subnets: Sequence[Prefix],
+        blocks: OwnBlocks,
+        asked: tuple[Address, ...] = (),
+        reserved: Container[Address] = frozenset(),
     ) -> Lease:
         """The lease of an attachment: the one it has, or a new one with an address of each IP version.
 
-        The first and the last address of an IPv4 subnet stay free, as `compiler.allocate` counts.
+        It gets the addresses `asked` for, whenever they were released; others only after their quiet period,
+        and none of those `reserved`. The lease counts once `flush` has returned.
 
-        Raises Exhausted, and OSError where the lease cannot be written.
+        Raises Unavailable, and OSError where the lease cannot be written.
         """
         held = self._leases.get(key)
-        if held is not None and (held.attachment.network, held.network_name) == (network, network_name):
-            return held
-        lease = Lease(
-            attachment=Attachment(
-                container=key.container,
-                interface=key.interface,
-                pod=str(pod),
+        if held is not None and held.is_of(network, network_name):
+            if self._torn:
+                self._rewrite()
+            if held.netns == netns:
+                return held
+            lease = replace(held, netns=netns)
+        else:
+            lease = new_lease(
+                key,
+                pod=pod,
                 network=network,
-                addresses=self._choose(blocks, subnets, network_name),
-                port=port_name(key.container, key.interface),
-                mac=pod_mac(key.container, key.interface),
-            ),
-            network_name=network_name,
-            netns=netns,
-        )
-        self._record({"hold": _encode(lease)})
+                network_name=network_name,
+                netns=netns,
+                addresses=self._choose(key, network, network_name, blocks, asked, reserved),
+            )
+        self._record({"hold": encode(lease)})
         self._hold(lease)
         return lease
 
     def release(self, key: LeaseKey) -> None:
-        """End a lease, if there is one."""
+        """End a lease, if there is one; its addresses rest from now on."""
         if key in self._leases:
-            self._record({"free": [key.container, key.interface]})
-            self._free(key)
+            now = self.clock()
+            self._record({"free": [key.container, key.interface, now]})
+            self._release(key, now)
+
+    def flush(self) -> None:
+        """Return when all that was recorded before is on the disk. For any thread; raises OSError.
+
+        One that waits while another flushes is served by the next flush together with all that wait.
+        """
+        wanted = self._recorded
+        with self._flushing:
+            if self._flushed >= wanted:
+                return
+            recorded = self._recorded
+            try:
+                if self._torn:
+                    raise OSError(f"{self._path}: an earlier write failed")
+                with self._path.open("rb") as file:
+                    os.fsync(file.fileno())
+            except OSError:
+                self._torn = True  # the kernel tells of a lost page once (fsync(2)): no later success counts
+                raise
+            self._flushed = recorded
 
     def _choose(
-        self, blocks: Sequence[Prefix], subnets: Sequence[Prefix], network: ObjectName
+        self,
+        key: LeaseKey,
+        network: NetworkNumber,
+        name: ObjectName,
+        blocks: OwnBlocks,
+        asked: tuple[Address, ...],
+        reserved: Container[Address],
     ) -> tuple[Address, ...]:
-        used = {address for lease in self._leases.values() for address in lease.attachment.addresses}
-        used.update(end for subnet in subnets if subnet.version == 4 for end in (subnet[0], subnet[-1]))
         chosen: list[Address] = []
-        for version in sorted({subnet.version for subnet in subnets}):
-            family = [block for block in blocks if block.version == version]
-            address = next(self._candidates(family, used), None)
-            if address is None:
-                places = ", ".join(str(block) for block in family) or "no block"
-                raise Exhausted(
-                    f"network {network} has no free IPv{version} address on this node, in {places}"
-                )
-            chosen.append(address)
+        unwanted = _Either(blocks.ends, reserved)
+        now = self.clock()
+        for version in blocks.versions:
+            wanted = next((address for address in asked if address.version == version), None)
+            if wanted is not None:
+                self._demand(key, wanted, name, blocks)
+                chosen.append(wanted)
+                continue
+            shared = [block for block in blocks.shared if block.version == version]
+            choice = self._free.choose(network, shared, unwanted, now)
+            if choice.address is None:
+                raise Exhausted(name, version, blocks, choice.free_at)
+            chosen.append(choice.address)
         return tuple(chosen)
 
-    def _candidates(self, blocks: Sequence[Prefix], used: set[Address]) -> Iterator[Address]:
-        """Never used ones by position, then the least recently released."""
-        for block in blocks:
-            for address in block:
-                if address not in used and address not in self._released:
-                    yield address
-        yield from (a for a in self._released if a not in used and any(a in block for block in blocks))
+    def _demand(self, key: LeaseKey, address: Address, network: ObjectName, blocks: OwnBlocks) -> None:
+        holder = self._holders.get(address)
+        if holder is not None and holder != key:
+            pod = self._leases[holder].attachment.pod
+            raise Taken(f"address {address} of network {network}, that it asks for, is held by pod {pod}")
+        if not blocks.holds(address):
+            raise Elsewhere(
+                f"address {address} of network {network}, that it asks for, is in no block of this node yet"
+            )
 
     def _hold(self, lease: Lease) -> None:
         if lease.key in self._leases:
-            self._free(lease.key)
+            self._release(lease.key, self.clock())
         self._leases[lease.key] = lease
         for address in lease.attachment.addresses:
-            self._released.pop(address, None)
+            self._holders[address] = lease.key
+            self._free.hold(lease.attachment.network, address)
 
-    def _free(self, key: LeaseKey) -> None:
-        for address in self._leases.pop(key).attachment.addresses:
-            self._released[address] = None
-        while len(self._released) > _REMEMBERED:
-            del self._released[next(iter(self._released))]
+    def _release(self, key: LeaseKey, at: float) -> None:
+        attachment = self._leases.pop(key).attachment
+        for address in attachment.addresses:
+            self._holders.pop(address, None)
+            self._free.release(attachment.network, address, at)
 
     def _record(self, change: Mapping[str, object]) -> None:
-        if self._lines > len(self._leases) + _SLACK:
+        if self._torn or self._lines > len(self._leases) + _SLACK:
             self._rewrite()
         line = _line(change)
-        with self._path.open("ab") as file:
-            size = file.tell()
-            try:
-                file.write(line)
-                file.flush()
-                os.fsync(file.fileno())
-            except OSError:
-                os.truncate(self._path, size)  # half a line must not stay before the next one
-                raise
+        try:
+            with self._path.open("ab", buffering=0) as file:
+                written = file.write(line)
+            if written != len(line):
+                raise OSError(f"{self._path}: {written} of {len(line)} bytes could be written")
+        except OSError:
+            self._torn = True  # half a line must not stay before the next one
+            raise
         self._lines += 1
+        self._recorded += 1
 
     def _rewrite(self) -> None:
-        released = [str(address) for address in self._released]
-        changes: Iterable[Mapping[str, object]] = [
-            {"format": _FORMAT, "released": released},
-            *({"hold": _encode(lease)} for lease in self._leases.values()),
+        released = [
+            [network, str(address), at]
+            for network, addresses in self._free.released.items()
+            for address, at in addresses.items()
         ]
-        replace_file(self._path, b"".join(_line(change) for change in changes))
+        changes: list[Mapping[str, object]] = [
+            {"format": _FORMAT, "boot": self._boot, "released": released},
+            *({"hold": encode(lease)} for lease in self._leases.values()),
+        ]
+        with self._flushing:
+            replace_file(self._path, b"".join(_line(change) for change in changes))
+            self._flushed = self._recorded
+            self._torn = False
         self._lines = len(self._leases)
 
     def _load(self, content: bytes) -> None:
@@ -187,60 +259,53 @@ class AddressStore:
         whole = lines[:-1]
         if not whole:  # the first line came with an atomic replacement: a crash cannot have cut it
             raise Damaged(f"{self._path}:1: not a file of addresses. {self._remedy}")
-        for number, line in enumerate(whole, start=1):
-            try:
-                self._replay(json.loads(line), first=number == 1)
-            except (ValueError, KeyError, TypeError) as error:
-                place = f"{self._path}:{number}"
-                raise Damaged(f"{place}: not a line of this file ({error}). {self._remedy}") from error
+        head = self._read(1, whole[0], self._replay_head)
+        for number, line in enumerate(whole[1:], start=2):
+            self._read(number, line, lambda change: self._replay(change, same_boot=head))
+
+    def _read(self, number: int, line: bytes, replay: Callable[[Any], bool]) -> bool:
+        try:
+            return replay(json.loads(line))
+        except (ValueError, KeyError, TypeError) as error:
+            place = f"{self._path}:{number}"
+            raise Damaged(f"{place}: not a line of this file ({error}). {self._remedy}") from error
 
     @property
     def _remedy(self) -> str:
         return "Restore the file, or drain the node and remove it"
 
-    def _replay(self, change: Any, *, first: bool) -> None:
-        if first:
-            if change["format"] != _FORMAT:
-                raise ValueError(f"format {change['format']!r}")
-            self._released = {ip_address(text): None for text in change["released"]}
-        elif "hold" in change:
-            self._hold(_decode(change["hold"]))
+    def _replay_head(self, head: Any) -> bool:
+        """Says whether the file is of this boot."""
+        if head["format"] != _FORMAT:
+            raise ValueError(f"format {head['format']!r}")
+        same_boot = bool(head["boot"] == self._boot)
+        for network, address, at in head["released"]:
+            when = float(at) if same_boot else self.clock()
+            self._free.release(NetworkNumber(network), ip_address(address), when)
+        return same_boot
+
+    def _replay(self, change: Any, *, same_boot: bool) -> bool:
+        if "hold" in change:
+            self._hold(decode(change["hold"]))
         else:
-            container, interface = change["free"]
-            self._free(LeaseKey(container=container, interface=interface))
+            container, interface, at = change["free"]
+            key = LeaseKey(container=container, interface=interface)
+            self._release(key, float(at) if same_boot else self.clock())
+        return same_boot
+
+
+class _Either:
+    """Membership of two containers, without a copy of either."""
+
+    __slots__ = ("_first", "_second")
+
+    def __init__(self, first: Container[Address], second: Container[Address]) -> None:
+        self._first = first
+        self._second = second
+
+    def __contains__(self, address: object) -> bool:
+        return address in self._first or address in self._second
 
 
 def _line(change: Mapping[str, object]) -> bytes:
     return json.dumps(change, separators=(",", ":")).encode() + b"\n"
-
-
-def _encode(lease: Lease) -> dict[str, object]:
-    attachment = lease.attachment
-    return {
-        "container": attachment.container,
-        "interface": attachment.interface,
-        "pod": attachment.pod,
-        "network": attachment.network,
-        "networkNamespace": lease.network_name.namespace,
-        "networkName": lease.network_name.name,
-        "addresses": [str(address) for address in attachment.addresses],
-        "port": attachment.port,
-        "mac": attachment.mac,
-        "netns": lease.netns,
-    }
-
-
-def _decode(record: Mapping[str, Any]) -> Lease:
-    return Lease(
-        attachment=Attachment(
-            container=record["container"],
-            interface=record["interface"],
-            pod=record["pod"],
-            network=NetworkNumber(record["network"]),
-            addresses=tuple(ip_address(text) for text in record["addresses"]),
-            port=record["port"],
-            mac=record["mac"],
-        ),
-        network_name=ObjectName(namespace=record["networkNamespace"], name=record["networkName"]),
-        netns=record["netns"],
-    )

@@ -1,41 +1,65 @@
 """Attaching pods: the CNI commands on this node. Links, routes and neighbours only, never nft.
 
 What an attachment needs is its part of the layout (`compiler.layering.attachment_layout`); attaching
-puts exactly that, detaching removes it. A lease is written before anything is made for it, and
-ends after everything of it is gone.
+puts exactly that, detaching removes it. A lease is on the disk before anything is made for it, and
+ends after everything of it is gone; so whatever a crash leaves is found again by its lease.
+
+A command holds the engine while it deals with the kernel, not while it waits for a plan, an address or
+the disk: fifty at once share few flushes, and their waits.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Final
 
 from agent import cni
-from agent.actions import Put, Remove, RemoveLink, SetLink, describe
-from agent.addresses import Exhausted, Lease
+from agent.actions import Action, Put, Remove, RemoveLink, SetLink, describe
+from agent.addresses import Exhausted, Unavailable
 from agent.cni import CniError, Command, Request
 from agent.engine import Engine
 from agent.kernel import KernelRefused, PodEnd
+from agent.lease import Lease
+from agent.shortage import Shortages
 from compiler.layering import attachment_layout, overlay_mtu
 from compiler.layout import Layout, Link, Neighbour, Route
+from compiler.model import Address
 from compiler.names import DEFAULT_NETWORK
-from compiler.plan import NetworkPlan, NodePlan, PodBinding, Presence
+from compiler.plan import NetworkPlan, PodBinding, Presence
+
+WAITING_AT_MOST: Final = 128
+"""ADDs that wait at a time, so that connections are left for pods that end."""
 
 
 class Attachments:
-    """Thread-safe: each command holds the engine while it deals with the kernel, not while it waits."""
+    """Thread-safe."""
 
     def __init__(
-        self, engine: Engine, *, patience: float, clock: Callable[[], float] = time.monotonic
+        self,
+        engine: Engine,
+        *,
+        patience: float,
+        clock: Callable[[], float] = time.monotonic,
+        trouble: Callable[[], str | None] = lambda: None,
+        shortages: Shortages | None = None,
     ) -> None:
-        """`patience`: seconds that an ADD waits for a plan with its pod."""
+        """`patience`: seconds that an ADD waits for a plan with its pod, and for an address.
+
+        `trouble` says why no pod could start although a plan is in force.
+        """
         self._engine = engine
         self._patience = patience
         self._clock = clock
+        self._trouble = trouble
+        self._waiting = 0
+        self.shortages = shortages or Shortages()
 
     def answer(self, request: Request) -> dict[str, object]:
         """The answer to a checked request. Raises CniError."""
-        commands = {
+        commands: Mapping[Command, Callable[[Request], dict[str, object]]] = {
             Command.ADD: self._add,
             Command.DEL: self._delete,
             Command.CHECK: self._check,
@@ -43,107 +67,185 @@ class Attachments:
             Command.STATUS: self._status,
         }
         try:
-            with self._engine.changed:
-                return commands[request.command](request)
+            return commands[request.command](request)
         except KernelRefused as error:
             raise CniError(cni.KERNEL_REFUSED, str(error)) from error
         except OSError as error:
             raise CniError(cni.INPUT_OUTPUT, f"the node's address file: {error}") from error
 
-    def _add(self, request: Request) -> dict[str, object]:
-        binding = self._await_binding(request)
-        if binding.network == DEFAULT_NETWORK:
-            return dict(cni.DELEGATE)
-        if binding.network is None:
-            raise CniError(cni.TRY_AGAIN_LATER, f"pod {binding.name} must wait: {binding.refusal}")
-        network, plan = self._engine.network_of(binding.network), self._engine.plan
-        assert request.key is not None
-        assert network is not None  # _await_binding has seen both
-        assert plan is not None
-        repeated = request.key in self._engine.store.leases
-        lease = self._lease(request, binding, network, plan)
-        self._plug(lease, plan, repeated=repeated)
-        return cni.success(request.version, lease, overlay_mtu(plan.datapath, plan.address))
+    def sweep(self) -> tuple[Lease, ...]:
+        """Free what nothing can use any more: leases without a port whose namespace is gone, too.
 
-    def _await_binding(self, request: Request) -> PodBinding:
-        """The pod's binding, once a plan that holds it and its network is in force."""
-        end = self._clock() + self._patience
-        while (binding := self._binding(request)) is None:
-            left = end - self._clock()
-            if left <= 0:
-                raise CniError(cni.TRY_AGAIN_LATER, self._why_not_bound(request))
-            self._engine.changed.wait(left)
+        A pod that was killed with its node, or an ADD that was with its agent. A namespace that is
+        there may yet see its ADD again, or its DEL.
+        """
+        with self._engine.changed:
+            kernel, leases = self._engine.kernel, self._engine.store.leases
+            gone = [lease for lease in leases.values() if not kernel.has_namespace(lease.netns)]
+            if gone:
+                ports = {link.name for link in kernel.observe().layout.links}
+                gone = [lease for lease in gone if lease.attachment.port not in ports]
+            for lease in gone:
+                self._engine.store.release(lease.key)
+        if gone:
+            self._engine.store.flush()
+        return tuple(gone)
+
+    # --- ADD ---
+
+    def _add(self, request: Request) -> dict[str, object]:
+        with self._engine.changed:
+            repeated = request.key in self._engine.store.leases
+            lease = self._await_lease(request)
+        if lease is None:
+            return dict(cni.DELEGATE)
+        self._keep(lease)
+        with self._engine.changed:
+            return self._plug(request, lease, repeated=repeated)
+
+    def _await_lease(self, request: Request) -> Lease | None:
+        """The pod's lease, as soon as it can have one; None where it is not ours."""
+        assert request.key is not None
+        patience = self._patience if self._waiting < WAITING_AT_MOST else 0.0
+        end = self._clock() + patience
+        try:
+            while True:
+                try:
+                    return self._lease(request)
+                except _Obstacle as obstacle:
+                    left = end - self._clock()
+                    if obstacle.shortage is not None:
+                        self.shortages.note(request.key, obstacle.shortage)
+                        left = min(left, self._rest(obstacle.shortage))
+                    if self._clock() >= end:
+                        raise CniError(obstacle.code, obstacle.message) from obstacle
+                self._wait(left)
+        finally:
+            self.shortages.end(request.key)
+
+    def _rest(self, shortage: Exhausted) -> float:
+        """Seconds until a resting address is free."""
+        if shortage.free_at is None:
+            return math.inf
+        return max(0.0, shortage.free_at - self._engine.store.clock())
+
+    def _wait(self, seconds: float) -> None:
+        self._waiting += 1
+        try:
+            self._engine.changed.wait(seconds)
+        finally:
+            self._waiting -= 1
+
+    def _lease(self, request: Request) -> Lease | None:
+        """Raises _Obstacle, and OSError where the lease cannot be written."""
+        assert request.key is not None
+        held = self._engine.store.leases.get(request.key)
+        if held is not None and self._engine.holds(held):
+            network = self._engine.network_of(held.attachment.network)
+            assert network is not None
+            return self._hold(request, network, asked=())
+        binding = self._binding(request)
+        if binding.network == DEFAULT_NETWORK:
+            return None
+        if binding.network is None:
+            raise _Obstacle(cni.TRY_AGAIN_LATER, f"pod {binding.name} must wait: {binding.refusal}")
+        network = self._engine.network_of(binding.network)
+        if network is None or network.presence is not Presence.PRESENT:
+            raise self._unknown(request)
+        return self._hold(request, network, asked=binding.addresses)
+
+    def _binding(self, request: Request) -> PodBinding:
+        assert request.pod is not None
+        binding = self._engine.binding_of(request.pod.name)
+        if binding is None or request.pod.uid not in ("", binding.uid):
+            raise self._unknown(request)
         return binding
 
-    def _binding(self, request: Request) -> PodBinding | None:
-        plan, pod = self._engine.plan, request.pod
-        if plan is None or pod is None:
-            return None
-        for binding in plan.pods:
-            if binding.name == pod.name and pod.uid in ("", binding.uid):
-                break
-        else:
-            return None
-        if binding.network is None or binding.network == DEFAULT_NETWORK:
-            return binding
-        network = self._engine.network_of(binding.network)
-        return binding if network is not None and network.presence is Presence.PRESENT else None
-
-    def _why_not_bound(self, request: Request) -> str:
+    def _unknown(self, request: Request) -> _Obstacle:
         name = request.pod.name if request.pod else "?"
         publication = self._engine.publication
         if publication is None:
-            return f"pod {name}: this node has no plan yet; is the controller running?"
-        return (
-            f"pod {name} is not in this node's plan (revision {publication.revision or 'unnamed'},"
-            f" generation {publication.generation}) after {self._patience:g} s;"
-            " the controller has not published one with it"
-        )
+            text = f"pod {name}: this node has no plan yet; is the controller running?"
+        else:
+            text = (
+                f"pod {name} is not in this node's plan (revision {publication.revision or 'unnamed'},"
+                f" generation {publication.generation}) after {self._patience:g} s;"
+                " the controller has not published one with it"
+            )
+        return _Obstacle(cni.TRY_AGAIN_LATER, text)
 
-    def _lease(self, request: Request, binding: PodBinding, network: NetworkPlan, plan: NodePlan) -> Lease:
+    def _hold(self, request: Request, network: NetworkPlan, *, asked: tuple[Address, ...]) -> Lease:
         assert request.key is not None
+        assert request.pod is not None
         try:
             return self._engine.store.hold(
                 request.key,
-                pod=binding.name,
+                pod=request.pod.name,
                 network=network.number,
                 network_name=network.name,
                 netns=request.netns,
-                blocks=[block.prefix for block in network.blocks if block.node == plan.number],
-                subnets=network.subnets,
+                blocks=self._engine.blocks_of(network.number),
+                asked=asked,
+                reserved=self._engine.asked_of(network.number),
             )
         except Exhausted as error:
-            raise CniError(cni.EXHAUSTED, f"pod {binding.name}: {error}") from error
+            raise _Obstacle(cni.EXHAUSTED, f"pod {request.pod.name}: {error}", error) from error
+        except Unavailable as error:
+            raise _Obstacle(cni.TRY_AGAIN_LATER, f"pod {request.pod.name}: {error}") from error
 
-    def _plug(self, lease: Lease, plan: NodePlan, *, repeated: bool) -> None:
-        layout = attachment_layout(plan, lease.attachment)
-        port = _port(layout)
-        end = _pod_end(lease, port)
-        if repeated and not self._absent(layout) and self._engine.kernel.pod_problem(end) is None:
-            return
+    def _keep(self, lease: Lease) -> None:
+        """Raises OSError where the disk fails; the lease has ended then."""
         try:
-            self._engine.plug(port, end)
-            self._engine.change([SetLink(link=port), *(Put(entry=entry) for entry in _entries(layout))])
+            self._engine.store.flush()
+        except OSError:
+            with self._engine.changed, suppress(OSError):
+                self._engine.store.release(lease.key)
+            raise
+
+    def _plug(self, request: Request, lease: Lease, *, repeated: bool) -> dict[str, object]:
+        plan = self._engine.plan
+        if self._engine.store.leases.get(lease.key) != lease:
+            raise CniError(cni.TRY_AGAIN_LATER, f"pod {lease.attachment.pod}: deleted while it was added")
+        layout = None if plan is None else attachment_layout(plan, lease.attachment)
+        if plan is None or layout is None or not (layout.links and self._engine.holds(lease)):
+            self._detach(lease)
+            reason = f"network {lease.network_name} has left this node meanwhile"
+            raise CniError(cni.TRY_AGAIN_LATER, f"pod {lease.attachment.pod}: {reason}")
+        try:
+            if not (repeated and self._mended(lease, layout)):
+                self._engine.plug(_port(layout), _pod_end(lease, _port(layout)))
+                self._engine.change(_puts(layout))
         except KernelRefused as error:
             self._detach(lease)
             raise CniError(cni.KERNEL_REFUSED, f"pod {lease.attachment.pod}: {error}") from error
+        return cni.success(request.version, lease, overlay_mtu(plan.datapath, plan.address))
 
-    def _absent(self, layout: Layout) -> list[str]:
-        observation = self._engine.kernel.observe()
-        port = _port(layout)
-        if port not in observation.layout.links or port.name in observation.down:
-            return [f"pod port {port.name}"]
-        held = observation.layout.neighbours | observation.layout.routes
-        return [describe(entry) for entry in _entries(layout) if entry not in held]
+    def _mended(self, lease: Lease, layout: Layout) -> bool:
+        """Put what is there already once more, which changes nothing; False where there is no port.
+
+        Cheaper than a look at a whole node, whose other networks and pods are no concern of this one.
+        """
+        if self._engine.kernel.pod_problem(_pod_end(lease, _port(layout))) is not None:
+            return False
+        try:
+            self._engine.change(_puts(layout))
+        except KernelRefused:
+            return False
+        return True
+
+    # --- DEL, CHECK, GC, STATUS ---
 
     def _delete(self, request: Request) -> dict[str, object]:
-        lease = self._engine.store.leases.get(request.key) if request.key else None
-        if lease is None:
-            return dict(cni.DELEGATE)
-        self._detach(lease)
+        with self._engine.changed:
+            lease = self._engine.store.leases.get(request.key) if request.key else None
+            if lease is None:
+                return dict(cni.DELEGATE)
+            self._detach(lease)
+        self._engine.store.flush()
         return {}
 
     def _detach(self, lease: Lease) -> None:
+        """The lease ends with the next flush."""
         plan = self._engine.plan
         routes: frozenset[Route] = frozenset()
         if plan is not None and self._engine.holds(lease):
@@ -152,12 +254,14 @@ class Attachments:
         elsewhere = sorted((route for route in routes if route.link != port), key=describe)
         self._engine.change([*(Remove(entry=route) for route in elsewhere), RemoveLink(name=port)])
         self._engine.store.release(lease.key)
+        self._engine.changed.notify_all()
 
     def _check(self, request: Request) -> dict[str, object]:
-        lease = self._engine.store.leases.get(request.key) if request.key else None
-        if lease is None:
-            return dict(cni.DELEGATE)
-        problem = self._problem(lease)
+        with self._engine.changed:
+            lease = self._engine.store.leases.get(request.key) if request.key else None
+            if lease is None:
+                return dict(cni.DELEGATE)
+            problem = self._problem(lease)
         if problem is not None:
             raise CniError(cni.NOT_AS_ADDED, f"pod {lease.attachment.pod}: {problem}")
         return {}
@@ -171,14 +275,28 @@ class Attachments:
             return f"the node lacks {cni.missing(absent)}"
         return self._engine.kernel.pod_problem(_pod_end(lease, _port(layout)))
 
+    def _absent(self, layout: Layout) -> list[str]:
+        observation = self._engine.kernel.observe()
+        port = _port(layout)
+        if port not in observation.layout.links or port.name in observation.down:
+            return [f"pod port {port.name}"]
+        held = observation.layout.neighbours | observation.layout.routes
+        return [describe(entry) for entry in _entries(layout) if entry not in held]
+
     def _collect(self, request: Request) -> dict[str, object]:
         """Detach every attachment that the runtime no longer knows."""
         failures: list[str] = []
-        for key in sorted(self._engine.store.leases.keys() - set(request.valid)):
-            try:
-                self._detach(self._engine.store.leases[key])
-            except KernelRefused as error:
-                failures.append(str(error))
+        with self._engine.changed:
+            leaked = sorted(self._engine.store.leases.keys() - set(request.valid))
+        for key in leaked:
+            with self._engine.changed:
+                lease = self._engine.store.leases.get(key)
+                try:
+                    if lease is not None:
+                        self._detach(lease)
+                except KernelRefused as error:
+                    failures.append(str(error))
+        self._engine.store.flush()
         if failures:
             raise CniError(cni.KERNEL_REFUSED, "; ".join(failures))
         return {}
@@ -186,7 +304,20 @@ class Attachments:
     def _status(self, request: Request) -> dict[str, object]:
         if self._engine.plan is None:
             raise CniError(cni.NOT_AVAILABLE, "this node has no plan yet; is the controller running?")
+        trouble = self._trouble()
+        if trouble is not None:
+            raise CniError(cni.NOT_AVAILABLE, trouble)
         return {}
+
+
+class _Obstacle(Exception):
+    """Why an ADD cannot go on yet."""
+
+    def __init__(self, code: int, message: str, shortage: Exhausted | None = None) -> None:
+        self.code = code
+        self.message = message
+        self.shortage = shortage
+        super().__init__(message)
 
 
 def _port(layout: Layout) -> Link:
@@ -205,6 +336,10 @@ def _pod_end(lease: Lease, port: Link) -> PodEnd:
     )
 
 
+def _puts(layout: Layout) -> list[Action]:
+    """The port up in its VRF, then neighbours, then routes: a route works from its first packet."""
+    return [SetLink(link=_port(layout)), *(Put(entry=entry) for entry in _entries(layout))]
+
+
 def _entries(layout: Layout) -> list[Neighbour | Route]:
-    """Neighbours before routes: a route works from its first packet."""
     return [*sorted(layout.neighbours, key=describe), *sorted(layout.routes, key=describe)]

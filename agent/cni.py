@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from agent.addresses import Lease, LeaseKey
+from agent.lease import Lease, LeaseKey
 from compiler.device_names import POD_GATEWAY_V4, POD_GATEWAY_V6, PORT_MAC
 from compiler.names import ObjectName
 

@@ -17,17 +17,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.actions import Action, Repair, ReplaceTable
-from agent.addresses import AddressStore, Lease
+from agent.addresses import AddressStore
 from agent.decide import decide
 from agent.files import replace_file
 from agent.kernel import Kernel, KernelRefused, Observation, PodEnd
+from agent.lease import Lease
 from agent.nft import NftRefused
+from agent.own_blocks import OwnBlocks, own_blocks
 from agent.plan_file import Publication
 from agent.policy import Policy
 from compiler.layering import attachment_layout, base_layout, union
 from compiler.layout import Layout, Link, LinkKind
-from compiler.names import NetworkNumber
-from compiler.plan import NetworkPlan, NodePlan
+from compiler.model import Address
+from compiler.names import NetworkNumber, ObjectName
+from compiler.plan import NetworkPlan, NodePlan, PodBinding
 from compiler.rendering import ruleset_of
 from compiler.ruleset import Ruleset
 
@@ -44,6 +47,11 @@ class _InForce:
     ruleset: Ruleset
     base: Layout
     networks: dict[NetworkNumber, NetworkPlan]
+    blocks: dict[NetworkNumber, OwnBlocks]
+    """This node's, in each of the networks."""
+    pods: dict[ObjectName, PodBinding]
+    asked: dict[NetworkNumber, frozenset[Address]]
+    """Addresses that pods of this node ask for."""
 
     @staticmethod
     def of(publication: Publication) -> _InForce:
@@ -53,12 +61,20 @@ class _InForce:
             ruleset=ruleset_of(plan),
             base=base_layout(plan),
             networks={network.number: network for network in plan.networks},
+            blocks={network.number: own_blocks(network, plan.number) for network in plan.networks},
+            pods=_pods(plan),
+            asked=_asked(plan),
         )
+
+    def with_pods_of(self, publication: Publication) -> _InForce:
+        """The same for a plan that differs in pods alone."""
+        plan = publication.plan
+        return replace(self, publication=publication, pods=_pods(plan), asked=_asked(plan))
 
     def holds(self, lease: Lease) -> bool:
         """Whether the lease's network is still the one of that number."""
         network = self.networks.get(lease.attachment.network)
-        return network is not None and network.name == lease.network_name
+        return network is not None and lease.is_of(network.number, network.name)
 
     def layout(self, leases: Iterable[Lease]) -> Layout:
         plan = self.publication.plan
@@ -114,8 +130,32 @@ class Engine:
         """A network of the plan in force."""
         return self._in_force.networks.get(number) if self._in_force else None
 
+    def blocks_of(self, number: NetworkNumber) -> OwnBlocks:
+        """This node's, of a network of the plan in force."""
+        return self._in_force.blocks.get(number, _NO_BLOCKS) if self._in_force else _NO_BLOCKS
+
+    def asked_of(self, number: NetworkNumber) -> frozenset[Address]:
+        """Addresses of a network that pods of this node ask for by their annotation."""
+        return self._in_force.asked.get(number, frozenset()) if self._in_force else frozenset()
+
+    def binding_of(self, pod: ObjectName) -> PodBinding | None:
+        return self._in_force.pods.get(pod) if self._in_force else None
+
     def holds(self, lease: Lease) -> bool:
         return self._in_force is not None and self._in_force.holds(lease)
+
+    @property
+    def strays(self) -> tuple[Lease, ...]:
+        """Attachments with an address that is no longer this node's to give."""
+        return tuple(
+            lease
+            for lease in self.store.leases.values()
+            if self.holds(lease)
+            and not all(
+                self.blocks_of(lease.attachment.network).holds(address)
+                for address in lease.attachment.addresses
+            )
+        )
 
     def apply(self, publication: Publication) -> tuple[Action, ...]:
         """Bring a plan into force; returns what changed of links, routes and rules.
@@ -207,11 +247,26 @@ class Engine:
         return frozenset(number for number, end in self._leaving.items() if now < end)
 
 
+_NO_BLOCKS = OwnBlocks()
+
+
+def _pods(plan: NodePlan) -> dict[ObjectName, PodBinding]:
+    return {pod.name: pod for pod in plan.pods}
+
+
+def _asked(plan: NodePlan) -> dict[NetworkNumber, frozenset[Address]]:
+    asked: dict[NetworkNumber, set[Address]] = {}
+    for pod in plan.pods:
+        if pod.addresses and pod.network is not None:
+            asked.setdefault(pod.network, set()).update(pod.addresses)
+    return {number: frozenset(addresses) for number, addresses in asked.items()}
+
+
 def _rendered(publication: Publication, former: _InForce | None) -> _InForce:
     """Pods come and go by the minute and change neither ruleset nor base: those are then the former's."""
     plan = publication.plan
     if former is not None and replace(former.publication.plan, pods=plan.pods) == plan:
-        return replace(former, publication=publication)
+        return former.with_pods_of(publication)
     try:
         return _InForce.of(publication)
     except Exception as error:  # a plan that contradicts itself must not end the agent

@@ -46,6 +46,8 @@ class FakeKernel:
         self.foreign = {link.name: link for link in foreign}
         self.namespaces: set[str] | None = None
         """Paths that are network namespaces; None: every path is one."""
+        self.ended: set[str] = set()
+        """Paths that were network namespaces."""
         self.refuse: set[str] = set()
         """Actions, as they print, that this kernel refuses."""
         self.history: list[str] = []
@@ -104,8 +106,12 @@ class FakeKernel:
             return f"{end.interface} does not exist in {end.netns}"
         return None if held == end else f"{end.interface} is down, or is not the interface that ADD made"
 
+    def has_namespace(self, path: str) -> bool:
+        return path not in self.ended and (self.namespaces is None or path in self.namespaces)
+
     def end_pod(self, netns: str) -> None:
         """The pod's namespace goes, as at a reboot or when its sandbox is killed."""
+        self.ended.add(netns)
         for name, (path, _) in list(self.ports.items()):
             if path == netns:
                 self._drop(name)

@@ -72,3 +72,6 @@ class Kernel(Protocol):
 
     def pod_problem(self, end: PodEnd) -> str | None:
         """What is wrong with a pod's end, or None."""
+
+    def has_namespace(self, path: str) -> bool:
+        """Whether a network namespace is still there."""

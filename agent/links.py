@@ -66,6 +66,13 @@ class Links:
         except KernelRefused as error:
             return str(error.failures[0].reason)
 
+    def has_namespace(self, path: str) -> bool:
+        try:
+            with open_netns(path):
+                return True
+        except NotANamespace:
+            return False
+
     def _run(self, actions: Sequence[Action]) -> list[Failure]:
         """One batch; for links, a second one that enslaves them and brings them up."""
         failures = self._batch(actions)

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.process_collector import ProcessCollector
 
 from agent.cni import Command
+from compiler.names import ObjectName
 from serving.exposition import series_of
 
 _APPLY: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -71,6 +72,7 @@ class AgentMetrics:
         self.registry = registry = registry or CollectorRegistry()
         self._lock = threading.Lock()
         self._known: set[tuple[str, str]] = set()
+        self._exhausted_in: set[str] = set()
         self._transactions = 0
         self._make_gauges(registry)
         self._make_histories(registry)
@@ -117,6 +119,12 @@ class AgentMetrics:
             registry=registry,
             buckets=_CNI,
         )
+        self._exhausted = Counter(
+            "atoll_agent_addresses_exhausted",
+            "Attachments that found no free address in the node's blocks.",
+            ["network"],
+            registry=registry,
+        )
         self._nft = Counter(
             "atoll_agent_nft_transactions",
             "Transactions of nftables, refused ones included.",
@@ -148,6 +156,17 @@ class AgentMetrics:
         for key in self._known - current:
             self._addresses.remove(*key)
         self._known = current
+        present = {network for network, _ in current}
+        with self._lock:
+            for network in self._exhausted_in - present:
+                self._exhausted.remove(network)
+            self._exhausted_in &= present
+
+    def address_missing(self, network: ObjectName) -> None:
+        """A pod found no free address in the node's blocks of a network."""
+        with self._lock:
+            self._exhausted.labels(str(network)).inc()
+            self._exhausted_in.add(str(network))
 
     def set_ready(self, ready: bool) -> None:
         self._ready.set(ready)

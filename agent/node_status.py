@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from agent.plan_file import Stamp
-from agent.status_file import AddressUse, AgentStatus, Reason
+from agent.status_file import AddressUse, AddressWish, AgentStatus, Reason
 
 READY: Final = "Ready"
 RECONCILING: Final = "Reconciling"
@@ -54,6 +54,7 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     networks: int = 0
     attachments: int = 0
     addresses: tuple[AddressUse, ...] = ()
+    wanted: tuple[AddressWish, ...] = ()
     agent_version: str = ""
 
     def merge_patch(self) -> Mapping[str, object]:
@@ -103,6 +104,7 @@ def status_of(
         networks=report.networks,
         attachments=report.attachments,
         addresses=report.addresses,
+        wanted=report.wanted,
         agent_version=f"{report.version}+twin" if report.twin else report.version,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import select
 import threading
 import time
@@ -19,14 +20,16 @@ from agent.bridge import Bridge
 from agent.datapath import Datapath
 from agent.engine import ApplyFailed, Engine
 from agent.follow import Follower
+from agent.kernel import KernelRefused
 from agent.metrics import AgentMetrics, NetworkUse, Repaired
 from agent.plan_file import read_publication
 from agent.plan_watch import PlanWatch
 from agent.policy import Policy
-from agent.server import Answering, Server
+from agent.server import Server
 from agent.serving import serving
 from agent.settings import Settings
-from agent.status_file import AddressUse, AgentStatus, Reason, write_status
+from agent.shortage import Shortages
+from agent.status_file import AddressUse, AddressWish, AgentStatus, Reason, write_status
 from agent.twin import NoAttachments
 from agent.usage import usage_of
 from compiler.device_names import vrf_name
@@ -58,7 +61,7 @@ class Process:
         self._engine = Engine(
             kernel=datapath.kernel,
             policy=self._policy,
-            store=AddressStore(settings.state / "addresses"),
+            store=AddressStore(settings.state / "addresses", quiet=settings.quiet),
             last_good=last_good,
             grace=settings.grace,
             clock=time.monotonic,
@@ -72,6 +75,14 @@ class Process:
             told=self._metrics.observe_apply,
         )
         self._watch = PlanWatch(plan.parent)
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._shortages = Shortages(rouse=self._rouse, told=self._metrics.address_missing)
+        self._attachments = Attachments(
+            self._engine,
+            patience=settings.patience,
+            trouble=lambda: self._repair_problem,
+            shortages=self._shortages,
+        )
         self._bridge: Bridge | None = None
         self._pulse = Pulse(bound=HONEST_SECONDS)
         self._warnings = datapath.warnings
@@ -86,6 +97,7 @@ class Process:
         self._looked = time.monotonic()
         self._next_look = self._looked
         self._next_ruleset = self._looked + settings.ruleset_repair
+        self._next_sweep = self._looked
 
     def run(self) -> None:
         """Until `stop` is readable. Raises serving.CannotListen."""
@@ -102,13 +114,15 @@ class Process:
                 self._pulse.beat()
                 self._follower.step()
                 self._look()
+                self._sweep()
                 self._write_status()
                 if self._wait():
                     return
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
-        server = Server(self._settings.socket, self._attachments(), told=self._metrics.observe_cni)
+        answering = NoAttachments() if self._settings.twin else self._attachments
+        server = Server(self._settings.socket, answering, told=self._metrics.observe_cni)
         threading.Thread(target=server.serve_forever, name="socket", daemon=True).start()
         _log.info("node %s: listening on %s", self._settings.node, self._settings.socket)
         try:
@@ -143,11 +157,6 @@ class Process:
         finally:
             self._bridge.stop()
 
-    def _attachments(self) -> Answering:
-        if self._settings.twin:
-            return NoAttachments()
-        return Attachments(self._engine, patience=self._settings.patience)
-
     def _unready(self) -> str | None:
         """By the last turn's knowledge: who probes must not wait for the engine."""
         status = self._told
@@ -171,11 +180,26 @@ class Process:
             self._next_ruleset = now + max(self._settings.ruleset_repair, took / REPAIR_SHARE)
         self._looked = time.monotonic()
 
+    def _sweep(self) -> None:
+        """Free what pods that are gone without a word have left; at the start, and now and then."""
+        now = time.monotonic()
+        if now < self._next_sweep:
+            return
+        self._next_sweep = now + self._settings.sweep
+        try:
+            for lease in self._attachments.sweep():
+                _log.warning("pod %s is gone without a word: its address is free", lease.attachment.pod)
+        except (KernelRefused, OSError) as error:
+            _log.warning("not swept: %s", error)
+
+    def _rouse(self) -> None:
+        os.eventfd_write(self._wake, 1)
+
     def _wait(self) -> bool:
         """Until there may be something to do; says whether a signal asks to stop."""
         self._watch.arm()
-        until = min(self._next_look, self._next_ruleset, time.monotonic() + TURN_SECONDS)
-        sources = [self._stop, *self._monitor.descriptors]
+        until = min(self._next_look, self._next_ruleset, self._next_sweep, time.monotonic() + TURN_SECONDS)
+        sources = [self._stop, self._wake, *self._monitor.descriptors]
         if self._watch.armed:
             sources.append(self._watch.fileno())
         else:
@@ -183,6 +207,8 @@ class Process:
         ready, _, _ = select.select(sources, [], [], max(0.0, until - time.monotonic()))
         if self._watch.armed:
             self._watch.drain()
+        if self._wake in ready:
+            os.eventfd_read(self._wake)
         self._heed_events()
         return self._stop in ready
 
@@ -254,12 +280,23 @@ class Process:
             networks=len(publication.plan.networks) if publication else 0,
             attachments=len(self._engine.store.leases),
             addresses=tuple(AddressUse(network=use.network, used=use.used) for use in usage),
-            leaving=tuple(vrf_name(number) for number in self._engine.leaving),
+            wanted=self._wishes(),
+            leaving=self._leaving(),
             transactions=self._policy.transactions,
             version=VERSION,
             twin=self._settings.twin,
             api_problem=self._bridge.problem if self._bridge else "",
         )
+
+    def _wishes(self) -> tuple[AddressWish, ...]:
+        with self._engine.changed:
+            wishes = self._shortages.wishes
+        return tuple(AddressWish(network=str(one.network), addresses=one.addresses) for one in wishes)
+
+    def _leaving(self) -> tuple[str, ...]:
+        with self._engine.changed:
+            networks, strays = self._engine.leaving, self._engine.strays
+        return (*map(vrf_name, networks), *sorted(lease.attachment.port for lease in strays))
 
 
 def _kind(done: Repair) -> Repaired:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from agent.addresses import QUIET_SECONDS
 from compiler.names import NodeName
 from kube.api import Api
 from serving.server import Address
@@ -14,6 +15,7 @@ REPAIR_SECONDS: Final = 10.0
 RULESET_REPAIR_SECONDS: Final = 300.0
 GRACE_SECONDS: Final = 300.0
 PATIENCE_SECONDS: Final = 60.0
+SWEEP_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +35,11 @@ class Settings:
     grace: float = GRACE_SECONDS
     """Seconds that a network stays after it was last needed."""
     patience: float = PATIENCE_SECONDS
-    """Seconds that an ADD waits for a plan with its pod."""
+    """Seconds that an ADD waits for a plan with its pod, and for an address."""
+    quiet: float = QUIET_SECONDS
+    """Seconds between an address's release and its next use."""
+    sweep: float = SWEEP_SECONDS
+    """Seconds between two looks for leases of pods that are gone without a word."""
     repair: float = REPAIR_SECONDS
     """Seconds between two looks at links and routes."""
     ruleset_repair: float = RULESET_REPAIR_SECONDS

@@ -35,6 +35,15 @@ class AddressUse(msgspec.Struct, frozen=True, kw_only=True):
     """Pods of this node with an address of each of the network's IP versions."""
 
 
+class AddressWish(msgspec.Struct, frozen=True, kw_only=True):
+    """Pods wait for addresses of a network whose blocks here are full."""
+
+    network: str
+    """namespace/name."""
+    addresses: int
+    """That the node needs in its blocks, those that it has included."""
+
+
 class AgentStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     api_version: str = API_VERSION
     kind: str = "AgentStatus"
@@ -59,8 +68,12 @@ class AgentStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     attachments: int
     addresses: tuple[AddressUse, ...] = ()
     """Of networks that are present here, or still have pods here; by name."""
+    wanted: tuple[AddressWish, ...] = ()
+    """By network; empty while nobody waits."""
     leaving: tuple[str, ...]
-    """Devices' names of networks that are no longer planned and still within their grace."""
+    """Devices' names of networks that are no longer planned and still within their grace, and pods' ports
+    with an address that was taken from this node.
+    """
     transactions: int
     """nft transactions since the agent's start."""
     version: str = ""

@@ -6,8 +6,7 @@ from collections import Counter
 
 from agent.engine import Engine
 from agent.metrics import NetworkUse
-from compiler.names import NodeNumber
-from compiler.plan import NetworkPlan, Presence
+from compiler.plan import Presence
 
 
 def usage_of(engine: Engine) -> tuple[NetworkUse, ...]:
@@ -18,28 +17,12 @@ def usage_of(engine: Engine) -> tuple[NetworkUse, ...]:
     with engine.changed:
         used = Counter(str(lease.network_name) for lease in engine.store.leases.values())
         plan = engine.plan
-    room: dict[str, int] = {}
-    for network in plan.networks if plan else ():
-        if plan is not None and network.presence is Presence.PRESENT:
-            room[str(network.name)] = _room(network, plan.number)
+        room = {
+            str(network.name): engine.blocks_of(network.number).fullest
+            for network in (plan.networks if plan else ())
+            if network.presence is Presence.PRESENT
+        }
     return tuple(
         NetworkUse(network=name, used=used[name], free=max(0, room.get(name, 0) - used[name]))
         for name in sorted(room.keys() | used.keys())
-    )
-
-
-def _room(network: NetworkPlan, node: NodeNumber) -> int:
-    """Pods that find room in the node's blocks: the scarcer IP version decides."""
-    own = [block.prefix for block in network.blocks if block.node == node]
-    ends = {end for subnet in network.subnets if subnet.version == 4 for end in (subnet[0], subnet[-1])}
-    return min(
-        (
-            sum(
-                block.num_addresses - sum(end in block for end in ends)
-                for block in own
-                if block.version == version
-            )
-            for version in {subnet.version for subnet in network.subnets}
-        ),
-        default=0,
     )

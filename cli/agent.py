@@ -79,7 +79,15 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0),
     default=60.0,
     show_default=True,
-    help="How long a pod's attachment waits for a plan that knows the pod.",
+    help="How long a pod's attachment waits for a plan that knows the pod, and for an address.",
+)
+@click.option(
+    "--quiet",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="How long a released address rests before another pod gets it.",
 )
 @click.option(
     "--twin",
@@ -97,6 +105,7 @@ def command(
     metrics_address: str | None,
     grace: float,
     patience: float,
+    quiet: float,
     twin: bool,
     log_format: str,
 ) -> int:
@@ -133,6 +142,7 @@ def command(
         twin=twin,
         grace=grace,
         patience=patience,
+        quiet=quiet,
     )
     return ExitCode.FINE if run(settings) == EXIT_STOPPED else ExitCode.ENVIRONMENT
 

@@ -123,6 +123,8 @@ class PodBinding:
     network: NetworkNumber | None
     """None: the pod must wait; `refusal` says why. DEFAULT_NETWORK: not ours."""
     refusal: str = ""
+    addresses: tuple[Address, ...] = ()
+    """That it asks for by its annotation, at most one of each family; no other pod of the node gets them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

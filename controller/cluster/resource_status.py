@@ -115,6 +115,11 @@ class UsedAddresses(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
     used: int = 0
 
 
+class WantedAddresses(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    network: str
+    addresses: int = 0
+
+
 class NodeStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Of a NodeNetwork: written by its node's agent, never by the controller."""
 
@@ -127,6 +132,7 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
     networks: int = 0
     attachments: int = 0
     addresses: tuple[UsedAddresses, ...] = ()
+    wanted: tuple[WantedAddresses, ...] = ()
     agent_version: str = ""
 
 

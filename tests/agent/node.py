@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 
-from agent.addresses import AddressStore, LeaseKey
+from agent.addresses import AddressStore
 from agent.attach import Attachments
 from agent.cni import Command, Pod, Request
 from agent.engine import Engine
 from agent.fake_kernel import FakeKernel
 from agent.fake_nft import FakeNft
+from agent.lease import LeaseKey
 from agent.plan_file import Publication
 from agent.policy import Policy
 from compiler.names import DEFAULT_NETWORK, NetworkNumber, ObjectName
@@ -37,6 +39,8 @@ class FakeNode:
     nft: FakeNft = field(default_factory=FakeNft)
     clock: Clock = field(default_factory=Clock)
     patience: float = 0.0
+    quiet: float = 30.0
+    boot: str = "boot-1"
 
     def __post_init__(self) -> None:
         self.restart()
@@ -46,12 +50,16 @@ class FakeNode:
         self.engine = Engine(
             kernel=self.kernel,
             policy=self.policy,
-            store=AddressStore(self.folder / "addresses"),
+            store=AddressStore(self.folder / "addresses", quiet=self.quiet, clock=self.clock, boot=self.boot),
             last_good=self.folder / "plan.json",
             grace=GRACE,
             clock=self.clock,
         )
         self.attachments = Attachments(self.engine, patience=self.patience)
+
+    def restarted(self) -> FakeNode:
+        self.restart()
+        return self
 
     def apply(self, plan: NodePlan) -> list[str]:
         return [str(action) for action in self.engine.apply(publication(plan))]
@@ -65,9 +73,16 @@ def publication(plan: NodePlan, *, revision: str = "abc1234", generation: int = 
     return Publication(revision=revision, generation=generation, digest="", plan=plan, content=content)
 
 
-def bound(pod: str, network: int | None, *, refusal: str = "", uid: str = "u1") -> PodBinding:
-    number = None if network is None else NetworkNumber(network)
-    return PodBinding(name=named(pod), uid=uid, network=number, refusal=refusal)
+def bound(
+    pod: str, network: int | None, *, refusal: str = "", uid: str = "u1", addresses: tuple[str, ...] = ()
+) -> PodBinding:
+    return PodBinding(
+        name=named(pod),
+        uid=uid,
+        network=None if network is None else NetworkNumber(network),
+        refusal=refusal,
+        addresses=tuple(ip_address(address) for address in addresses),
+    )
 
 
 PODS = (

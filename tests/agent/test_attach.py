@@ -1,16 +1,23 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 from agent import cni
+from agent.attach import Attachments
 from agent.cni import CniError, Command
+from agent.shortage import Shortages, Wish
 from compiler.device_names import port_name
 from compiler.layering import base_layout, layout_of
+from compiler.names import NodeNumber, ObjectName
+from compiler.plan import Block
 from tests.agent.node import PODS, FakeNode, bound, plan_with_pods, publication, request
-from tests.compiler.sample_plans import BLUE, RED
+from tests.compiler.sample_plans import BLUE, GREEN, RED, named, network
 
 
 @pytest.fixture
@@ -61,11 +68,58 @@ def test_adding_and_deleting_pods_issues_no_nft_command(node: FakeNode) -> None:
     assert len(node.nft.history) == before
 
 
-def test_add_again_answers_the_same_and_changes_nothing(node: FakeNode) -> None:
+def test_add_again_answers_the_same_and_leaves_all_as_it_is(node: FakeNode) -> None:
     first = node.ask(request(Command.ADD))
-    before = len(node.kernel.history)
+    before = node.kernel.observe()
     assert node.ask(request(Command.ADD)) == first
-    assert len(node.kernel.history) == before
+    assert node.kernel.observe() == before
+
+
+def test_neither_the_first_add_nor_another_looks_at_the_whole_node(node: FakeNode) -> None:
+    before = node.kernel.observations
+    node.ask(request(Command.ADD))
+    node.ask(request(Command.ADD))
+    node.ask(request(Command.DEL))
+    assert node.kernel.observations == before
+
+
+def test_add_again_mends_what_the_host_side_lacks(node: FakeNode) -> None:
+    node.ask(request(Command.ADD))
+    node.kernel.set_down(port_name("c1", "eth0"))
+    node.ask(request(Command.ADD))
+    assert node.ask(request(Command.CHECK)) == {}
+
+
+def test_add_again_gives_the_same_address_even_if_the_plan_no_longer_knows_the_pod(node: FakeNode) -> None:
+    first = node.ask(request(Command.ADD))
+    node.apply(plan_with_pods(pods=()))
+    assert node.ask(request(Command.ADD)) == first
+
+
+def test_an_add_that_was_killed_is_finished_by_the_next_one_with_the_same_address(node: FakeNode) -> None:
+    first = node.ask(request(Command.ADD))
+    node.kernel._drop(port_name("c1", "eth0"))  # killed between lease and link
+    node.restart()
+    node.apply(plan_with_pods())
+    assert node.attachments.sweep() == ()  # its namespace is there: it may come again
+    assert node.ask(request(Command.ADD)) == first
+    assert node.ask(request(Command.CHECK)) == {}
+
+
+def test_a_lease_whose_pod_is_gone_without_a_word_is_freed_at_the_start(node: FakeNode) -> None:
+    node.ask(request(Command.ADD, container="c1"))
+    node.ask(request(Command.ADD, "team-a/web-1", container="c2"))
+    node.kernel.end_pod("/run/netns/c1")
+    node.restart()
+    node.apply(plan_with_pods())
+    assert [lease.key.container for lease in node.attachments.sweep()] == ["c1"]
+    assert [key.container for key in node.engine.store.leases] == ["c2"]
+
+
+def test_a_lease_whose_port_is_there_is_kept_even_where_its_namespace_cannot_be_seen(node: FakeNode) -> None:
+    node.ask(request(Command.ADD))
+    node.kernel.ended.add("/run/netns/c1")  # not mounted into the agent's container
+    assert node.attachments.sweep() == ()
 
 
 def test_add_again_mends_a_pod_whose_link_was_lost(node: FakeNode) -> None:
@@ -173,14 +227,112 @@ def test_what_the_kernel_refuses_leaves_neither_links_nor_lease(node: FakeNode) 
     assert node.engine.store.leases == {}
 
 
-def test_full_blocks_are_told(node: FakeNode) -> None:
+def _fill(node: FakeNode) -> None:
     for n in range(15):  # of 16: the subnet's first address stays free
         node.ask(request(Command.ADD, container=f"c{n}"))
+
+
+FULL = "pod team-a/web-1: network team-a/red has no free IPv4 address on this node, in 10.1.0.0/28"
+
+
+def test_full_blocks_are_told(node: FakeNode) -> None:
+    _fill(node)
     error = _refused(node, request(Command.ADD, "team-a/web-1", container="c15"))
+    assert (error.code, error.message) == (101, FULL)
+
+
+def test_while_addresses_rest_a_full_block_stays_full(node: FakeNode) -> None:
+    _fill(node)
+    node.ask(request(Command.DEL, container="c0"))
+    error = _refused(node, request(Command.ADD, "team-a/web-1", container="c15"))
+    assert (error.code, error.message) == (101, f"{FULL}; released ones rest for a while")
+    node.clock.now += node.quiet
+    assert node.ask(request(Command.ADD, "team-a/web-1", container="c15"))["ips"] == [
+        {"address": "10.1.0.1/32", "gateway": "169.254.1.1", "interface": 1},
+        {"address": "fd01::f/128", "gateway": "fe80::1", "interface": 1},
+    ]
+
+
+def test_an_add_waits_for_another_block_and_asks_for_it(tmp_path: Path) -> None:
+    node = FakeNode(tmp_path, patience=30.0)
+    node.apply(plan_with_pods())
+    _fill(node)
+    told: list[ObjectName] = []
+    wished: list[tuple[Wish, ...]] = []
+    asked = threading.Event()
+
+    def rouse() -> None:
+        wished.append(shortages.wishes)
+        asked.set()
+
+    shortages = Shortages(rouse=rouse, told=told.append)
+    node.attachments = Attachments(node.engine, patience=30.0, shortages=shortages)
+    answers: list[dict[str, object]] = []
+    last = request(Command.ADD, "team-a/web-1", container="c15")
+    waiting = threading.Thread(target=lambda: answers.append(node.ask(last)))
+    waiting.start()
+    assert asked.wait(timeout=20)
+    wider = replace(RED, blocks=(*RED.blocks, Block(prefix=ip_network("10.1.0.16/28"), node=NodeNumber(1))))
+    node.engine.apply(publication(plan_with_pods(wider, BLUE, GREEN), generation=2))
+    waiting.join(timeout=20)
+    assert [answer["ips"] for answer in answers] == [
+        [
+            {"address": "10.1.0.16/32", "gateway": "169.254.1.1", "interface": 1},
+            {"address": "fd01::f/128", "gateway": "fe80::1", "interface": 1},
+        ]
+    ]
+    assert told == [named("team-a/red")]
+    assert wished == [(Wish(network=named("team-a/red"), addresses=16),), ()]
+
+
+def test_a_pod_gets_the_address_that_it_asks_for(node: FakeNode) -> None:
+    pods = (bound("team-a/web-0", 1, addresses=("10.1.0.9",)), bound("team-a/web-1", 1))
+    node.apply(plan_with_pods(pods=pods))
+    assert node.ask(request(Command.ADD))["ips"] == [
+        {"address": "10.1.0.9/32", "gateway": "169.254.1.1", "interface": 1},
+        {"address": "fd01::/128", "gateway": "fe80::1", "interface": 1},
+    ]
+
+
+def test_the_second_pod_that_asks_for_an_address_waits_and_is_told_who_has_it(node: FakeNode) -> None:
+    pods = tuple(bound(f"team-a/web-{n}", 1, addresses=("10.1.0.9",)) for n in range(2))
+    node.apply(plan_with_pods(pods=pods))
+    node.ask(request(Command.ADD))
+    second = request(Command.ADD, "team-a/web-1", container="c2")
+    error = _refused(node, second)
     assert (error.code, error.message) == (
-        101,
-        "pod team-a/web-1: network team-a/red has no free IPv4 address on this node, in 10.1.0.0/28",
+        11,
+        "pod team-a/web-1: address 10.1.0.9 of network team-a/red, that it asks for,"
+        " is held by pod team-a/web-0",
     )
+    node.ask(request(Command.DEL))
+    assert node.ask(second)["ips"] == [
+        {"address": "10.1.0.9/32", "gateway": "169.254.1.1", "interface": 1},
+        {"address": "fd01::1/128", "gateway": "fe80::1", "interface": 1},
+    ]
+
+
+def test_fifty_pods_at_once_get_an_address_each(tmp_path: Path) -> None:
+    node = FakeNode(tmp_path)
+    wide = network(1, "team-a/red", "10.1.0.0/24", "10.1.0.0/24@1")
+    pods = tuple(bound(f"team-a/web-{n}", 1) for n in range(50))
+    node.apply(plan_with_pods(wide, pods=pods))
+    with ThreadPoolExecutor(max_workers=50) as pool:
+        answers = list(
+            pool.map(
+                node.ask, [request(Command.ADD, f"team-a/web-{n}", container=f"c{n}") for n in range(50)]
+            )
+        )
+    assert len({str(answer["ips"]) for answer in answers}) == 50
+    assert len(node.restarted().engine.store.leases) == 50
+
+
+def test_what_cannot_be_brought_to_the_disk_is_not_attached(node: FakeNode) -> None:
+    (node.folder / "addresses").unlink()
+    (node.folder / "addresses").mkdir()
+    error = _refused(node, request(Command.ADD))
+    assert (error.code, error.message.partition(":")[0]) == (5, "the node's address file")
+    assert node.kernel.pods == {}
 
 
 def test_check_finds_nothing_wrong_with_a_pod_as_it_was_added(node: FakeNode) -> None:
@@ -213,6 +365,12 @@ def test_garbage_collection_detaches_what_the_runtime_no_longer_knows(node: Fake
 
 def test_status_of_a_node_with_a_plan_is_good(node: FakeNode) -> None:
     assert node.ask(request(Command.STATUS)) == {}
+
+
+def test_status_names_the_trouble_that_keeps_pods_from_starting(node: FakeNode) -> None:
+    node.attachments = Attachments(node.engine, patience=0.0, trouble=lambda: "the kernel refuses")
+    error = _refused(node, request(Command.STATUS))
+    assert (error.code, error.message) == (50, "the kernel refuses")
 
 
 def test_pods_outlive_a_restart_untouched(node: FakeNode) -> None:

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from agent import cni
-from agent.addresses import LeaseKey
 from agent.cni import CniError, Command, Pod, parse
+from agent.lease import LeaseKey
 from compiler.names import ObjectName
 
 ADD: dict[str, object] = {

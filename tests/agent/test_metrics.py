@@ -12,6 +12,7 @@ from prometheus_client import generate_latest
 
 from agent.metrics import AgentMetrics, Answer, Apply, NetworkUse, Repaired, metric_names
 from agent.serving import serving
+from compiler.names import ObjectName
 from serving.health import Check
 from serving.server import Address
 
@@ -31,6 +32,7 @@ def tell_everything(metrics: AgentMetrics) -> None:
     metrics.repaired(Repaired.TABLE)
     metrics.set_attachments(4)
     metrics.set_addresses([NetworkUse(network="shop/front", used=3, free=11)])
+    metrics.address_missing(ObjectName(namespace="shop", name="front"))
     metrics.set_ready(True)
     metrics.set_api_connected(True)
     metrics.set_nft_transactions(2)
@@ -42,6 +44,17 @@ def test_the_names_given_are_those_exposed() -> None:
     tell_everything(metrics)
     exposed = {sample.name for family in metrics.registry.collect() for sample in family.samples}
     assert exposed == metric_names()
+
+
+def test_pods_without_an_address_are_counted_for_networks_that_are_here() -> None:
+    metrics = AgentMetrics(version="1")
+    front, back = ObjectName(namespace="shop", name="front"), ObjectName(namespace="shop", name="back")
+    for network in (front, back, back):
+        metrics.address_missing(network)
+    metrics.set_addresses([NetworkUse(network="shop/back", used=3, free=0)])
+    assert _lines(metrics, "atoll_agent_addresses_exhausted_total") == [
+        'atoll_agent_addresses_exhausted_total{network="shop/back"} 2.0'
+    ]
 
 
 def test_a_new_plan_replaces_the_series_of_the_old_one() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from agent.node_status import AppliedPlan, Condition, NodeStatus, is_applying, status_of
 from agent.plan_file import Stamp
-from agent.status_file import AddressUse, AgentStatus, Reason
+from agent.status_file import AddressUse, AddressWish, AgentStatus, Reason
 from compiler.names import NodeName
 from controller.cluster.resource_status import NodeStatus as AsTheControllerReadsIt
 
@@ -68,7 +68,9 @@ def test_a_plan_in_force_is_told_whole() -> None:
 
 
 def test_the_controller_reads_what_the_agent_writes() -> None:
-    status = _status(_report(warnings=("w",), leaving=("vn4",)))
+    status = _status(
+        _report(warnings=("w",), leaving=("vn4",), wanted=(AddressWish(network="team-a/red", addresses=17),))
+    )
     read = msgspec.json.decode(msgspec.json.encode(status), type=AsTheControllerReadsIt)
     assert msgspec.to_builtins(read) == {
         key: value for key, value in msgspec.to_builtins(status).items() if value not in ((), [], "", 0, None)
@@ -88,6 +90,7 @@ def test_a_patch_names_every_field_so_that_nothing_old_stays() -> None:
             "networks": 0,
             "attachments": 0,
             "addresses": (),
+            "wanted": (),
             "agentVersion": "",
         }
     }

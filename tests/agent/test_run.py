@@ -14,7 +14,7 @@ from agent.plan_file import Stamp
 from agent.plan_watch import PlanWatch
 from agent.run import EXIT_CANNOT_START, run
 from agent.settings import Settings
-from agent.status_file import AddressUse, AgentStatus, Reason, read_status, write_status
+from agent.status_file import AddressUse, AddressWish, AgentStatus, Reason, read_status, write_status
 from compiler.names import NodeName
 
 
@@ -93,6 +93,7 @@ def test_a_status_is_written_for_controller_and_people(tmp_path: Path) -> None:
         networks=3,
         attachments=2,
         addresses=(AddressUse(network="team-a/red", used=2),),
+        wanted=(AddressWish(network="team-a/red", addresses=17),),
         leaving=("vn4",),
         transactions=5,
         version="0.1.0",
@@ -120,6 +121,7 @@ def test_a_status_is_written_for_controller_and_people(tmp_path: Path) -> None:
         '  "networks": 3,\n'
         '  "attachments": 2,\n'
         '  "addresses": [\n    {\n      "network": "team-a/red",\n      "used": 2\n    }\n  ],\n'
+        '  "wanted": [\n    {\n      "network": "team-a/red",\n      "addresses": 17\n    }\n  ],\n'
         '  "leaving": [\n    "vn4"\n  ],\n'
         '  "transactions": 5,\n'
         '  "version": "0.1.0",\n'

@@ -13,10 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from agent.addresses import AddressStore, LeaseKey
+from agent.addresses import AddressStore
 from agent.attach import Attachments
 from agent.cni import CniError, Command, Pod, Request
 from agent.engine import Engine
+from agent.lease import LeaseKey
 from agent.links import Links
 from agent.nft import Libnftables
 from agent.plan_file import Publication
