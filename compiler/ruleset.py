@@ -60,7 +60,7 @@ def transaction(old: Ruleset | None, new: Ruleset) -> str:
         if gone:
             commands.append(f"delete element {TABLE} {spec.name} {{ {', '.join(gone)} }}\n")
         if come:
-            elements = ", ".join(_element_text(key, element) for key, element in come.items())
+            elements = ", ".join(element_text(key, element) for key, element in come.items())
             commands.append(f"add element {TABLE} {spec.name} {{ {elements} }}\n")
     return "".join(commands)
 
@@ -99,14 +99,15 @@ def set_text(spec: SetSpec, elements: Elements) -> str:
     kind = "set" if spec.value is None else "map"
     value = f" : {spec.value}" if spec.value else ""
     flags = "\t\tflags interval\n" if spec.interval else ""
-    lines = ",\n".join(f"\t\t\t{_element_text(key, element)}" for key, element in elements.items())
+    lines = ",\n".join(f"\t\t\t{element_text(key, element)}" for key, element in elements.items())
     content = f"\t\telements = {{\n{lines}\n\t\t}}\n" if elements else ""
     return (
         f"\t# {spec.meaning}\n\t{kind} {spec.name} {{\n\t\ttypeof {spec.key}{value}\n{flags}{content}\t}}\n"
     )
 
 
-def _element_text(key: str, element: Element) -> str:
+def element_text(key: str, element: Element) -> str:
+    """One element as it stands in its set."""
     comment = f' comment "{element.comment}"' if element.comment else ""
     value = f" : {element.value}" if element.value is not None else ""
     return f"{key}{comment}{value}"
