@@ -15,11 +15,11 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from verifier.nft_elements import Elements
+from verifier.nft_elements import Columns, Elements
 from verifier.nft_header import based, columns_of
 from verifier.nft_references import check_references
 from verifier.nft_rule import statements
-from verifier.ruleset import Chain, NamedSet, Rule, Ruleset, Statement
+from verifier.ruleset import Chain, Element, NamedSet, Rule, Ruleset, Statement
 from verifier.unreadable import Unreadable
 
 _GAP: Final = re.compile(r"(?:[\s;]++|#[^\n]*+|\\\n)*+")
@@ -42,9 +42,11 @@ class Reader:
         """Of the whole text, one table. Raises Unreadable with the line."""
         scan = _Scan(text)
         try:
-            return self._table(scan)
+            ruleset = self._table(scan)
         except Unreadable as error:
             raise error.at(*scan.place) from None
+        check_references(ruleset)
+        return ruleset
 
     def _table(self, scan: _Scan) -> Ruleset:
         chains: dict[str, Chain] = {}
@@ -61,27 +63,35 @@ class Reader:
             else:
                 sets[name] = self._set(scan, name, is_map=kind == "map")
         scan.finish()
-        ruleset = Ruleset(chains=chains, sets=sets)
-        check_references(ruleset)
-        return ruleset
+        return Ruleset(chains=chains, sets=sets)
 
     def _set(self, scan: _Scan, name: str, *, is_map: bool) -> NamedSet:
-        columns, body = None, ""
+        columns: Columns | None = None
+        elements: tuple[Element, ...] = ()
         while not scan.closes():
-            elements = scan.elements()
-            if elements is not None:
-                body = elements
-            else:
+            body = scan.elements()
+            if body is None:
                 columns = columns_of(scan.statement(), columns, is_map=is_map)
+            elif columns is not None:
+                elements = self._read_elements(scan, columns, body)
+            else:
+                raise Unreadable(f"{name} has no `typeof` before its elements")
         if columns is None:
-            raise Unreadable(f"{name} has no `typeof`, so nobody knows its columns")
+            raise Unreadable(f"{name} has no `typeof`")
         return NamedSet(
             name=name,
             types=columns.key,
             value_types=columns.value,
             verdicts=columns.verdicts,
-            elements=self._elements.read(columns, body),
+            elements=elements,
         )
+
+    def _read_elements(self, scan: _Scan, columns: Columns, body: str) -> tuple[Element, ...]:
+        try:
+            return self._elements.read(columns, body)
+        except Unreadable as error:
+            scan.move_to(error.text)
+            raise
 
     def _chain(self, scan: _Scan, name: str) -> Chain:
         chain, rules = Chain(name=name), list[Rule]()
@@ -146,6 +156,10 @@ class _Scan:
         if match is None:
             raise Unreadable("it is not understood")
         return match[0].strip()
+
+    def move_to(self, text: str) -> None:
+        """To where this stands in the piece just read."""
+        self._begun = max(self._begun, self._text.find(text, self._begun, self._at))
 
     def finish(self) -> None:
         self._skip()
