@@ -1,0 +1,257 @@
+"""What a live kernel holds, as `ip -j` and `bridge -j` print it, to a State.
+
+A node has devices, addresses and routes of its own beside Atoll's: they are kept as ordinary ones. Left out,
+because it bears on no packet of a network: neighbours that nobody answered for, forwarding entries of
+bridges, and rules with other selectors than a device where they stand behind l3mdev, which has decided by
+then. Before it, such a rule is an error, like a route of a VRF with several next hops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from verifier.address_text import address_of, prefix_of, table_of
+from verifier.ruleset import FIB_TYPES
+from verifier.state import (
+    MAIN_TABLE,
+    ForwardingEntry,
+    Link,
+    LinkAddress,
+    Neighbour,
+    Route,
+    RouteKind,
+    Rule,
+    State,
+)
+from verifier.unreadable import Unreadable
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dump:
+    """The output of one command each."""
+
+    links: bytes
+    """`ip -j -d link`"""
+    addresses: bytes
+    """`ip -j address`"""
+    routes4: bytes
+    """`ip -j -d -4 route show table all`"""
+    routes6: bytes
+    rules4: bytes
+    """`ip -j -4 rule`"""
+    rules6: bytes
+    neighbours: bytes
+    """`ip -j neighbour`"""
+    forwarding: bytes
+    """`bridge -j fdb`"""
+
+
+class _Info(msgspec.Struct):
+    table: int | None = None
+    id: int | None = None
+    local: str | None = None
+    local6: str | None = None
+    port: int | None = None
+
+
+class _LinkInfo(msgspec.Struct):
+    info_kind: str = ""
+    info_data: _Info = msgspec.field(default_factory=_Info)
+
+
+class _Link(msgspec.Struct):
+    ifname: str = ""
+    link: str | None = None
+    flags: list[str] = []
+    group: str = "default"
+    master: str | None = None
+    address: str = ""
+    linkinfo: _LinkInfo = msgspec.field(default_factory=_LinkInfo)
+
+
+class _AddressInfo(msgspec.Struct):
+    local: str
+    prefixlen: int
+
+
+class _Addresses(msgspec.Struct):
+    ifname: str = ""
+    addr_info: list[_AddressInfo] = []
+
+
+class _Via(msgspec.Struct):
+    host: str
+
+
+class _NextHop(msgspec.Struct):
+    dev: str | None = None
+    gateway: str | None = None
+    via: _Via | None = None
+
+
+class _Route(msgspec.Struct):
+    dst: str
+    type: str = "unicast"
+    dev: str | None = None
+    gateway: str | None = None
+    via: _Via | None = None
+    table: str | None = None
+    prefsrc: str | None = None
+    metric: int = 0
+    nexthops: list[_NextHop] = []
+
+
+class _Neighbour(msgspec.Struct):
+    dst: str
+    dev: str
+    lladdr: str | None = None
+
+
+class _Forwarding(msgspec.Struct):
+    ifname: str
+    mac: str
+    dst: str | None = None
+
+
+_LINKS: Final = msgspec.json.Decoder(list[_Link])
+_ADDRESSES: Final = msgspec.json.Decoder(list[_Addresses])
+_ROUTES: Final = msgspec.json.Decoder(list[_Route])
+_RULES: Final = msgspec.json.Decoder(list[dict[str, Any]])
+_NEIGHBOURS: Final = msgspec.json.Decoder(list[_Neighbour])
+_FORWARDING: Final = msgspec.json.Decoder(list[_Forwarding])
+
+_NOWHERE: Final = frozenset({RouteKind.UNREACHABLE, RouteKind.BLACKHOLE, RouteKind.PROHIBIT, RouteKind.THROW})
+_PLAIN_RULE: Final = frozenset({"priority", "src", "table", "l3mdev", "iif", "protocol"})
+_KINDS: Final[Mapping[str, RouteKind]] = MappingProxyType(
+    {str(kind): kind for kind in RouteKind}
+    | {str(number): RouteKind(name) for name, number in FIB_TYPES.items() if name != "unspec"}
+    | {"9": RouteKind.THROW}
+)
+"""By name, and by number as `ip -N` prints them (RTN_* of linux/rtnetlink.h)."""
+
+
+def read_state(dump: Dump) -> State:
+    """Raises Unreadable."""
+    links = _links(dump)
+    vrf_tables = {link.table for link in links.values() if link.kind == "vrf"}
+    return State(
+        links=links,
+        routes=tuple(chain(_routes(dump.routes4, 4, vrf_tables), _routes(dump.routes6, 6, vrf_tables))),
+        rules=(*_rules(dump.rules4, 4), *_rules(dump.rules6, 6)),
+        neighbours=tuple(
+            Neighbour(link=entry.dev, address=address_of(entry.dst), mac=entry.lladdr)
+            for entry in _decoded(_NEIGHBOURS, dump.neighbours, "neighbours")
+            if entry.lladdr is not None
+        ),
+        forwarding=tuple(
+            ForwardingEntry(link=entry.ifname, mac=entry.mac, remote=address_of(entry.dst))
+            for entry in _decoded(_FORWARDING, dump.forwarding, "forwarding entries")
+            if entry.dst is not None
+        ),
+    )
+
+
+def _links(dump: Dump) -> dict[str, Link]:
+    addresses = {
+        entry.ifname: tuple(
+            LinkAddress(address=address_of(info.local), length=info.prefixlen) for info in entry.addr_info
+        )
+        for entry in _decoded(_ADDRESSES, dump.addresses, "addresses")
+    }
+    return {
+        found.ifname: _link(found, addresses.get(found.ifname, ()))
+        for found in _decoded(_LINKS, dump.links, "links")
+    }
+
+
+def _link(found: _Link, addresses: tuple[LinkAddress, ...]) -> Link:
+    kind, info = found.linkinfo.info_kind, found.linkinfo.info_data
+    local = info.local or info.local6
+    return Link(
+        name=found.ifname,
+        kind=kind,
+        group=0 if found.group == "default" else _group(found),
+        master=found.master,
+        table=info.table if kind == "vrf" else None,
+        vni=info.id if kind == "vxlan" else None,
+        local=address_of(local) if kind == "vxlan" and local else None,
+        port=info.port if kind == "vxlan" else None,
+        mac=found.address,
+        peer=found.link if kind == "veth" else None,
+        addresses=addresses,
+        up="UP" in found.flags,
+    )
+
+
+def _group(found: _Link) -> int:
+    if not found.group.isdecimal():
+        raise Unreadable(f"the interface group of {found.ifname} has a name, {found.group}: use `ip -N`")
+    return int(found.group)
+
+
+def _routes(text: bytes, family: int, vrf_tables: set[int | None]) -> Iterator[Route]:
+    for found in _decoded(_ROUTES, text, f"routes of IPv{family}"):
+        table = table_of(found.table) if found.table is not None else MAIN_TABLE
+        hop: _Route | _NextHop = found
+        if found.nexthops:
+            if table in vrf_tables:
+                raise Unreadable(f"the route of a VRF to {found.dst} in table {table} has several next hops")
+            hop = found.nexthops[0]
+        kind = _KINDS.get(found.type)
+        if kind is None:
+            raise Unreadable(f"the route to {found.dst} in table {table} is of the unknown type {found.type}")
+        via = hop.gateway or (hop.via.host if hop.via else None)
+        _, network, length = prefix_of(found.dst) if found.dst != "default" else (family, 0, 0)
+        yield Route(
+            family=family,
+            table=table,
+            network=network,
+            length=length,
+            link=None if kind in _NOWHERE else hop.dev,
+            via=address_of(via) if via else None,
+            source=address_of(found.prefsrc) if found.prefsrc else None,
+            metric=found.metric,
+            kind=kind,
+        )
+
+
+def _rules(text: bytes, family: int) -> Iterator[Rule]:
+    """In the kernel's order, which the dump has."""
+    decided = False
+    for found in _decoded(_RULES, text, f"routing rules of IPv{family}"):
+        others = sorted(found.keys() - _PLAIN_RULE)
+        if others or found.get("src") != "all":
+            if not decided:
+                selectors = ", ".join(others) or "src"
+                raise Unreadable(
+                    f"the routing rule {found.get('priority')} of IPv{family} comes before l3mdev"
+                    f" and chooses by {selectors}, which is not understood"
+                )
+            continue
+        by_vrf = "l3mdev" in found
+        decided = decided or (by_vrf and "iif" not in found)
+        yield Rule(
+            family=family,
+            priority=int(found["priority"]),
+            table=None if by_vrf else table_of(str(found.get("table"))),
+            input_link=found.get("iif"),
+        )
+
+
+T = TypeVar("T")
+
+
+def _decoded(decoder: msgspec.json.Decoder[list[T]], text: bytes, what: str) -> list[T]:
+    """Nothing at all is nothing: `ip -j` prints that where there is none."""
+    if not text.strip():
+        return []
+    try:
+        return decoder.decode(text)
+    except msgspec.DecodeError as error:
+        raise Unreadable(f"the {what} are not what `ip -j` prints: {error}") from None
