@@ -10,6 +10,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from review.policy_report import JudgementRecord
+
 FORMAT = 1
 
 
@@ -38,6 +40,7 @@ class Bearing(StrEnum):
 
     OPENS = "opens"
     CUTS = "cuts"
+    BOTH = "opens-and-cuts"
     NEITHER = "neither"
 
 
@@ -85,6 +88,7 @@ class Bond(Struct, frozen=True, kw_only=True, rename="camel"):
 
     networks: tuple[str, ...]
     pairs: tuple[tuple[str, str], ...]
+    routers: tuple[str, ...]
     causes: tuple[str, ...]
     """The routers that connect them, or did, with their places."""
     lines: tuple[Line, ...]
@@ -243,7 +247,7 @@ class Standing(StrEnum):
 class PictureNode(Struct, frozen=True, kw_only=True, rename="camel"):
     name: str
     kind: str
-    """`network`, `service` (of the default network) or `outside`."""
+    """`network`, `router`, `service` (of the default network) or `outside`."""
     standing: Standing
 
 
@@ -266,6 +270,10 @@ class Review(Struct, frozen=True, kw_only=True, rename="camel"):
     head: Revision
     certificate: Certificate | None = None
     """None: nobody verified HEAD."""
+    policy: JudgementRecord | None = None
+    """What the policy of BASE says of the change; None where there is none."""
+    policy_line: str = ""
+    """The same in a sentence."""
     unknown: tuple[str, ...] = ()
     """What this review could not know, and why."""
     findings: tuple[Finding, ...] = ()

@@ -1,0 +1,178 @@
+"""The verdict, and the few sentences that say everything in short.
+
+However large a change is, each kind of news has its sentence: what cannot be named is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from review.model import Bearing, Bond, Consent, ConsentKind, Matter, Review, Setting, Verdict
+
+NAMED: Final = 3
+"""So many names a sentence lists."""
+
+
+def verdict_of(review: Review) -> Verdict:
+    if any(finding.matter is Matter.ERROR for finding in review.findings):
+        return Verdict.REFUSED
+    bearings = {setting.bearing for setting in review.settings}
+    opens = bool(review.gained) or not bearings.isdisjoint((Bearing.OPENS, Bearing.BOTH))
+    cuts = bool(review.lost or review.networks_removed or review.cuts)
+    cuts = cuts or not bearings.isdisjoint((Bearing.CUTS, Bearing.BOTH))
+    if opens and cuts:
+        return Verdict.OPENS_AND_CUTS
+    if opens or cuts:
+        return Verdict.OPENS if opens else Verdict.CUTS
+    rest = (
+        review.networks_added,
+        review.settings,
+        review.consents,
+        review.moves,
+        review.reachers,
+        review.allotted,
+        review.node_groups,
+    )
+    return Verdict.CHANGES if any(rest) else Verdict.NOTHING
+
+
+_TITLES: Final = {
+    Verdict.REFUSED: "refused",
+    Verdict.OPENS_AND_CUTS: "opens and cuts",
+    Verdict.OPENS: "opens",
+    Verdict.CUTS: "cuts",
+    Verdict.CHANGES: "changes nobody's reach",
+    Verdict.NOTHING: "changes nothing",
+}
+
+
+def title(review: Review) -> str:
+    """As `Atoll review: opens and cuts`."""
+    return f"Atoll review: {_TITLES[review.verdict]}"
+
+
+def headline_of(review: Review) -> tuple[str, ...]:
+    return tuple(_sentences(review)) or (_nothing(review),)
+
+
+def _sentences(review: Review) -> Iterator[str]:
+    errors = sum(finding.matter is Matter.ERROR for finding in review.findings)
+    if errors:
+        yield f"{counted(errors, 'error')}: nothing of this comes into force, the last good commit stays."
+    yield from _bonds(review.gained, "may newly talk")
+    yield from _bonds(review.lost, "talk no more")
+    yield from _networks("added", [one.network for one in review.networks_added])
+    yield from _networks("removed", [one.network for one in review.networks_removed])
+    yield from _settings(review.settings)
+    yield from _consents(review.consents)
+    if review.cuts:
+        named = some([cut.what for cut in review.cuts])
+        yield (
+            f"Connections are cut {named}."
+            if review.cuts[0].what.startswith(("between", "from"))
+            else (f"Connections are cut: {named}.")
+        )
+    if review.moves:
+        pods = sum(move.count for move in review.moves)
+        yield f"{counted(pods, 'pod')} would join another network than now, or wait."
+    yield from _new_warnings(review)
+
+
+def _nothing(review: Review) -> str:
+    if review.node_groups:
+        return "Nobody reaches anything that was not reached before, and nothing is cut; only plans differ."
+    return "Nobody reaches anything that was not reached before, nothing is cut, and no plan differs."
+
+
+def _bonds(bonds: Sequence[Bond], verb: str) -> Iterator[str]:
+    pairs = [pair for bond in bonds for pair in bond.pairs]
+    if not pairs:
+        return
+    if len(pairs) <= NAMED:
+        yield "; ".join(f"{left} and {right} {verb}" for left, right in pairs) + "."
+        return
+    networks = sorted({name for pair in pairs for name in pair})
+    yield f"{counted(len(pairs), 'pair')} of {counted(len(networks), 'network')} {verb}: {some(networks)}."
+
+
+def _networks(verb: str, names: Sequence[str]) -> Iterator[str]:
+    if names:
+        noun = "Network" if len(names) == 1 else f"{len(names):,} networks"
+        yield (
+            f"{noun} {some(names)} {'is' if len(names) == 1 else 'are'} {verb}."
+            if len(names) == 1
+            else (f"{noun} are {verb}: {some(names)}.")
+        )
+
+
+def _settings(settings: Sequence[Setting]) -> Iterator[str]:
+    gathered: dict[tuple[str, str, str], list[str]] = {}
+    for setting in settings:
+        gathered.setdefault((setting.what, setting.before, setting.after), []).append(setting.object)
+    told = [
+        f"{what} of {some(objects)}: {before or NOTHING} -> {after or NOTHING}"
+        for (what, before, after), objects in gathered.items()
+    ]
+    for sentence in told[:NAMED]:
+        yield f"{sentence[0].upper()}{sentence[1:]}."
+    if len(told) > NAMED:
+        rest = counted(len(told) - NAMED, "setting")
+        yield f"{rest} more {'is' if len(told) - NAMED == 1 else 'are'} other than before."
+
+
+NOTHING: Final = "nothing"
+
+_CONSENTS: Final = {
+    ConsentKind.ASKED: "Consent is asked",
+    ConsentKind.GIVEN: "Consent is given",
+    ConsentKind.WITHDRAWN: "Consent is withdrawn",
+    ConsentKind.NO_LONGER_ASKED: "Consent is no longer asked",
+}
+
+
+def _consents(consents: Iterable[Consent]) -> Iterator[str]:
+    gathered: dict[ConsentKind, list[str]] = {}
+    for consent in consents:
+        gathered.setdefault(consent.kind, []).append(consent_text(consent))
+    for kind, told in gathered.items():
+        yield f"{_CONSENTS[kind]}: {some(told)}."
+
+
+def consent_text(consent: Consent) -> str:
+    match consent.kind:
+        case ConsentKind.ASKED | ConsentKind.NO_LONGER_ASKED:
+            return f"by router {consent.importer} of router {consent.awaited}"
+        case ConsentKind.GIVEN:
+            return f"by router {consent.awaited} to router {consent.importer}"
+        case ConsentKind.WITHDRAWN:
+            return f"by router {consent.awaited} from router {consent.importer}"
+
+
+def _new_warnings(review: Review) -> Iterator[str]:
+    nouns = {
+        Matter.CAPACITY: "capacity warning",
+        Matter.WITHOUT_EFFECT: "declaration without effect",
+        Matter.WAITING: "warning of what waits",
+        Matter.OTHER: "other warning",
+    }
+    for matter, noun in nouns.items():
+        number = sum(finding.new and finding.matter is matter for finding in review.findings)
+        if number:
+            yield f"New: {counted(number, noun)}."
+
+
+def some(names: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
+    listed = ", ".join(names[:NAMED])
+    return listed if len(names) <= NAMED else f"{listed} and {len(names) - NAMED:,} more"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 pair`, `2 pairs`, `1,000 pairs`, `2 declarations without effect`."""
+    if number == 1:
+        return f"1 {noun}"
+    first, space, rest = noun.partition(" ")
+    if space and rest.startswith(("without", "of")):
+        return f"{number:,} {first}s {rest}"
+    return f"{number:,} {noun}s"

@@ -1,0 +1,184 @@
+"""The lines that differ on one node: of its layout and of its ruleset, rendered only as far as they can.
+
+A network's lines follow from itself and from the networks that it reaches. So of the two plans only those are
+rendered that differ, that reach one that differs, and that these reach in turn; what is the same cancels out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from compiler.layering import layout_of
+from compiler.layout_text import layout_text
+from compiler.names import DEFAULT_NETWORK, NetworkNumber
+from compiler.plan import NetworkPlan, NodePlan, ServicePlan
+from compiler.rendering import ruleset_of
+from compiler.ruleset import Elements, Ruleset, element_text
+from compiler.sets import SETS, SetSpec
+from review.model import Hunk
+
+_MEANINGS: Mapping[str, str] = {
+    "links": "VRFs, VXLANs and host links",
+    "addresses": "addresses of host links",
+    "neighbours": "where next hops are",
+    "forwarding": "behind which node a VXLAN's next hop is",
+    "routes": "where a network's packets go",
+    "rules": "which table is asked",
+    "chains": "the same on every node",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanPair:
+    """A node's plan on both sides; None where the node has none."""
+
+    before: NodePlan | None
+    after: NodePlan | None
+
+    @property
+    def either(self) -> NodePlan:
+        plan = self.after or self.before
+        assert plan is not None
+        return plan
+
+
+def narrowed(pair: PlanPair) -> PlanPair:
+    """The pair without networks whose lines cannot differ."""
+    if pair.before is None or pair.after is None or pair.before.datapath != pair.after.datapath:
+        return pair
+    old, new = _numbered(pair.before), _numbered(pair.after)
+    differing = {number for number in {**old, **new} if not _same(old.get(number), new.get(number))}
+    differing |= _of_services(pair.before.services, pair.after.services)
+    near = differing | _reached(differing, old) | _reached(differing, new)
+    near |= _reaching(differing, old) | _reaching(differing, new)
+    included = near | _reached(near, old) | _reached(near, new)
+    alike = pair.before.isolated == pair.after.isolated and not _mixed(pair.after)
+    return PlanPair(
+        before=_only(pair.before, included, without_isolated=alike),
+        after=_only(pair.after, included, without_isolated=alike),
+    )
+
+
+def _same(one: NetworkPlan | None, other: NetworkPlan | None) -> bool:
+    return one is other or one == other
+
+
+def _numbered(plan: NodePlan) -> Mapping[NetworkNumber, NetworkPlan]:
+    return {network.number: network for network in plan.networks}
+
+
+def _of_services(before: tuple[ServicePlan, ...], after: tuple[ServicePlan, ...]) -> set[NetworkNumber]:
+    """Networks that may ask a Service that differs, or that are behind it."""
+    if before == after:
+        return set()
+    old, new = frozenset(before), frozenset(after)
+    return {
+        number
+        for service in old ^ new
+        for number in (*service.infrastructure_of, *(backend.network for backend in service.backends))
+        if number != DEFAULT_NETWORK
+    }
+
+
+def _reached(some: Iterable[NetworkNumber], plans: Mapping[NetworkNumber, NetworkPlan]) -> set[NetworkNumber]:
+    return {peer for number in some if number in plans for peer in plans[number].peers}
+
+
+def _reaching(some: set[NetworkNumber], plans: Mapping[NetworkNumber, NetworkPlan]) -> set[NetworkNumber]:
+    return {number for number, plan in plans.items() if not some.isdisjoint(plan.peers)}
+
+
+def _mixed(plan: NodePlan) -> bool:
+    return any(service.mixed for service in plan.isolated)
+
+
+def _only(plan: NodePlan, included: set[NetworkNumber], *, without_isolated: bool) -> NodePlan:
+    networks = [network for network in plan.networks if network.number in included]
+    here = {network.number for network in networks}
+    return replace(
+        plan,
+        networks=tuple(
+            network if here.issuperset(network.peers) else replace(network, peers=_within(network, here))
+            for network in networks
+        ),
+        isolated=() if without_isolated else plan.isolated,
+    )
+
+
+def _within(network: NetworkPlan, here: set[NetworkNumber]) -> tuple[NetworkNumber, ...]:
+    return tuple(number for number in network.peers if number in here)
+
+
+def cost(pair: PlanPair) -> int:
+    """About how many lines have to be rendered to find those that differ."""
+    return sum(_cost(plan) for plan in (pair.before, pair.after) if plan is not None)
+
+
+def _cost(plan: NodePlan) -> int:
+    blocks = {network.number: len(network.blocks) for network in plan.networks}
+    reached = sum(blocks[n.number] + sum(blocks[peer] for peer in n.peers) for n in plan.networks)
+    return 3 * reached + 20 * len(plan.networks) + len(plan.services) * len(plan.networks)
+
+
+def hunks_of(pair: PlanPair) -> tuple[Hunk, ...]:
+    """What differs, by section of the layout, then by set of the ruleset."""
+    return (*_layout_hunks(pair), *_ruleset_hunks(pair))
+
+
+def _layout_hunks(pair: PlanPair) -> Iterator[Hunk]:
+    old, new = _sections(pair.before), _sections(pair.after)
+    for title in {**old, **new}:
+        lines = _difference(old.get(title, ()), new.get(title, ()))
+        if lines:
+            yield Hunk(title=title, meaning=_MEANINGS[title], lines=lines)
+
+
+def _sections(plan: NodePlan | None) -> Mapping[str, tuple[str, ...]]:
+    """The lines of a layout by the comment above them; lines that carry a comment stay with theirs."""
+    if plan is None:
+        return {}
+    found: dict[str, list[str]] = {}
+    title = ""
+    for line in layout_text(layout_of(plan, ())).splitlines():
+        if line.startswith("# ") and line[2:] in _MEANINGS:
+            title = line[2:]
+            found[title] = []
+        else:
+            found[title].append(line)
+    return {name: tuple(lines) for name, lines in found.items()}
+
+
+def _ruleset_hunks(pair: PlanPair) -> Iterator[Hunk]:
+    old, new = _ruleset(pair.before), _ruleset(pair.after)
+    chains = _difference(_chains(old), _chains(new))
+    if chains and old and new:
+        yield Hunk(title="chains", meaning=_MEANINGS["chains"], lines=chains)
+    for spec in SETS:
+        lines = _difference(_elements(old, spec), _elements(new, spec))
+        if lines:
+            yield Hunk(title=f"set {spec.name}", meaning=spec.meaning, lines=lines)
+
+
+def _ruleset(plan: NodePlan | None) -> Ruleset | None:
+    return ruleset_of(plan) if plan is not None else None
+
+
+def _chains(ruleset: Ruleset | None) -> tuple[str, ...]:
+    return tuple(line.strip() for line in ruleset.chains.splitlines()) if ruleset else ()
+
+
+def _elements(ruleset: Ruleset | None, spec: SetSpec) -> tuple[str, ...]:
+    elements: Elements = ruleset.sets[spec.name] if ruleset else {}
+    return tuple(element_text(key, element) for key, element in elements.items())
+
+
+def _difference(before: tuple[str, ...], after: tuple[str, ...]) -> tuple[str, ...]:
+    """Lines are facts whose order says nothing."""
+    if before == after:
+        return ()
+    old, new = frozenset(before), frozenset(after)
+    return (
+        *(f"- {line}" for line in before if line not in new),
+        *(f"+ {line}" for line in after if line not in old),
+    )

@@ -1,0 +1,184 @@
+"""Who reaches whom otherwise than before: networks and their pods, Services, consents, connections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from compiler.model import VirtualNetwork
+from compiler.names import ObjectName
+from compiler.reachability import NetworkReach, Reachability, ReachabilityChange
+from compiler.routers import Waiting
+from review.bonds import Differing
+from review.lines import Comparison
+from review.members import Members
+from review.model import Arrival, Bearing, Consent, ConsentKind, Cut, Line, Reacher, Setting, Side
+from review.settings import NONE
+from review.side import State
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scene:
+    """The two states and what was made out of them so far."""
+
+    base: State
+    head: State
+    change: ReachabilityChange
+    comparison: Comparison
+    differing: Differing
+    before: Members
+    after: Members
+
+    @property
+    def counts_services(self) -> bool:
+        """Whether Services are known on both sides."""
+        return all(state.compilation and not state.compilation.refused for state in (self.base, self.head))
+
+
+def arrivals(scene: Scene) -> tuple[Arrival, ...]:
+    declared = _declared(scene.head)
+    return tuple(
+        _arrival(declared[name], scene.after, scene.comparison) for name in scene.change.networks_added
+    )
+
+
+def departures(scene: Scene) -> tuple[Arrival, ...]:
+    declared = _declared(scene.base)
+    return tuple(
+        _arrival(declared[name], scene.before, scene.comparison) for name in scene.change.networks_removed
+    )
+
+
+def _declared(state: State) -> Mapping[ObjectName, VirtualNetwork]:
+    networks = state.declarations.networks if state.declarations else ()
+    return {network.name: network for network in networks}
+
+
+def _arrival(network: VirtualNetwork, members: Members, comparison: Comparison) -> Arrival:
+    return Arrival(
+        network=str(network.name),
+        subnets=tuple(str(subnet.prefix) for subnet in network.subnets),
+        pods=members.pods(network.name),
+        lines=comparison.lines(f"VirtualNetwork {network.name}"),
+    )
+
+
+def reachers(scene: Scene) -> tuple[Reacher, ...]:
+    """Every network whose reach differs, by name."""
+    old, new = _by_name(scene.base.reachability), _by_name(scene.head.reachability)
+    gains, loses = _partners(scene.change, gained=True), _partners(scene.change, gained=False)
+    found = []
+    for name in sorted({**old, **new}):
+        answered, answering = _services(old.get(name)), _services(new.get(name))
+        if not scene.counts_services:
+            answered = answering = frozenset()
+        if name in gains or name in loses or answered != answering:
+            members = scene.after if name in new else scene.before
+            found.append(
+                Reacher(
+                    network=str(name),
+                    pods=members.pods(name),
+                    namespaces=members.shares(name),
+                    gains=tuple(sorted(gains.get(name, ()))),
+                    loses=tuple(sorted(loses.get(name, ()))),
+                    services_gained=tuple(sorted(answering - answered)),
+                    services_lost=tuple(sorted(answered - answering)),
+                )
+            )
+    return tuple(found)
+
+
+def concerned(base: Reachability, head: Reachability, change: ReachabilityChange) -> frozenset[ObjectName]:
+    """Networks whose pods a reader will ask for."""
+    old, new = _by_name(base), _by_name(head)
+    return frozenset(
+        (
+            *change.networks_added,
+            *change.networks_removed,
+            *(name for pair in (*change.gained, *change.lost) for name in (pair.left, pair.right)),
+            *(name for name in {**old, **new} if _services(old.get(name)) != _services(new.get(name))),
+            *(altered.network for altered in change.altered),
+        )
+    )
+
+
+def _by_name(reachability: Reachability) -> Mapping[ObjectName, NetworkReach]:
+    return {network.name: network for network in reachability.networks}
+
+
+def _services(network: NetworkReach | None) -> frozenset[str]:
+    return frozenset(map(str, network.services)) if network else frozenset()
+
+
+def _partners(change: ReachabilityChange, *, gained: bool) -> Mapping[ObjectName, list[str]]:
+    partners: dict[ObjectName, list[str]] = {}
+    for pair in change.gained if gained else change.lost:
+        partners.setdefault(pair.left, []).append(str(pair.right))
+        partners.setdefault(pair.right, []).append(str(pair.left))
+    return partners
+
+
+def consents(scene: Scene) -> tuple[Consent, ...]:
+    change = scene.change
+    kinds = (
+        (ConsentKind.ASKED, change.newly_waiting),
+        (ConsentKind.GIVEN, change.consents_given),
+        (ConsentKind.WITHDRAWN, change.consents_withdrawn),
+        (ConsentKind.NO_LONGER_ASKED, change.no_longer_waiting),
+    )
+    return tuple(_consent(kind, some, scene) for kind, waiting in kinds for some in waiting)
+
+
+def _consent(kind: ConsentKind, waiting: Waiting, scene: Scene) -> Consent:
+    return Consent(
+        kind=kind,
+        importer=str(waiting.importer),
+        awaited=str(waiting.awaited),
+        lines=tuple(_consent_lines(kind, waiting, scene)),
+    )
+
+
+def _consent_lines(kind: ConsentKind, waiting: Waiting, scene: Scene) -> Iterator[Line]:
+    deciders = [name for name in (waiting.importer, waiting.awaited) if name in scene.differing.routers]
+    for name in deciders:
+        yield from scene.comparison.lines(f"VirtualNetworkRouter {name}")
+    if not deciders and kind is ConsentKind.ASKED:
+        subject = f"VirtualNetworkRouter {waiting.importer}"
+        yield Line(side=Side.HEAD, path=waiting.origin.path, line=waiting.origin.line, object=subject)
+
+
+def cuts(scene: Scene, changed: tuple[Setting, ...]) -> tuple[Cut, ...]:
+    """What ends at once: of networks that go, of pairs, of what was open to the outside."""
+    gone = frozenset(scene.change.networks_removed)
+    return (
+        *(
+            Cut(what=f"everything that pods of {name} hold", pods=scene.before.pods(name))
+            for name in scene.change.networks_removed
+        ),
+        *(
+            Cut(
+                what=f"between {pair.left} and {pair.right}",
+                pods=scene.before.pods(pair.left) + scene.before.pods(pair.right),
+            )
+            for pair in scene.change.lost
+            if pair.left not in gone and pair.right not in gone
+        ),
+        *_cuts_of(scene, changed),
+    )
+
+
+def _cuts_of(scene: Scene, changed: tuple[Setting, ...]) -> Iterator[Cut]:
+    for setting in changed:
+        kind, _, text = setting.object.partition(" ")
+        if setting.bearing not in (Bearing.CUTS, Bearing.BOTH) or kind != "VirtualNetwork":
+            continue
+        pods = scene.before.pods(ObjectName.parse(text, default_namespace=""))
+        if setting.what == "egress":
+            yield Cut(what=f"from {text} out of the cluster", pods=pods)
+        if setting.what == "infrastructure":
+            lost = [entry for entry in _entries(setting.before) if entry not in _entries(setting.after)]
+            yield Cut(what=f"from {text} to {', '.join(lost)} of the default network", pods=pods)
+
+
+def _entries(text: str) -> list[str]:
+    return [] if text == NONE else text.split(", ")

@@ -1,0 +1,85 @@
+"""What a review could not know, and why: said, never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from review.headline import counted, some
+from review.model import NodeGroup
+from review.policy_unknown import uncertain_pairs
+from review.side import State, States
+
+_DAY: Final = 86_400
+_NO_INVENTORY: Final = (
+    "No inventory was given, so pods, Services, nodes and the labels of namespaces are not known: no pods are "
+    "counted, no Services and no node's lines are compared, and the deletion of a network that pods use is "
+    "not refused. `--inventory FILE` takes what `kubectl get nodes,namespaces,pods,services,endpointslices "
+    "-A -o json` prints."
+)
+_NO_ALLOCATIONS: Final = (
+    "Without the cluster's allocations numbers and blocks are given anew here, BASE's first; in the cluster "
+    "they may be others. `--allocations FILE` takes those of the controller."
+)
+
+
+def unknown(states: States, groups: tuple[NodeGroup, ...]) -> tuple[str, ...]:
+    return tuple(_sentences(states, groups))
+
+
+def _sentences(states: States, groups: tuple[NodeGroup, ...]) -> Iterator[str]:
+    yield from _of_state("BASE", states.base, "the change is told as if there were nothing before it")
+    yield from _of_state("HEAD", states.head, "what it does to nodes, Services and numbers is not known")
+    if states.cluster.inventory is None:
+        yield _NO_INVENTORY
+        yield from _uncertain(states)
+    else:
+        yield from _age(states)
+        yield from _namespaces(states)
+        if states.cluster.allocations is None:
+            yield _NO_ALLOCATIONS
+    silent = sum(len(group.nodes) for group in groups if not group.listed)
+    if silent:
+        yield (
+            f"The change is too large to list the lines of {counted(silent, 'node')}; their digests are here. "
+            "`atoll compile` of each side writes all of them."
+        )
+
+
+def _of_state(name: str, state: State, consequence: str) -> Iterator[str]:
+    if state.errors:
+        yield f"{name} is refused with {counted(len(state.errors), 'error')}: {consequence}."
+
+
+def _uncertain(states: States) -> Iterator[str]:
+    before, after = states.base.declarations, states.head.declarations
+    pairs = uncertain_pairs(before, after) if before and after else ()
+    if pairs:
+        named = some([f"{pair.left} and {pair.right}" for pair in pairs])
+        yield f"If namespaces carry the labels that imports ask for, these may newly talk as well: {named}."
+
+
+def _age(states: States) -> Iterator[str]:
+    taken, committed = states.cluster.taken, states.head.source.time
+    if not taken:
+        yield "The inventory holds no time, so its age is not known: what came or went since is not either."
+        return
+    days = _days(taken, committed) if committed else 0
+    older = f", {counted(days, 'day')} before HEAD was committed" if days > 0 else ""
+    yield f"The inventory is of {taken}{older}: what came to the cluster or went since is not known."
+
+
+def _days(earlier: str, later: str) -> int:
+    return int((datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()) // _DAY
+
+
+def _namespaces(states: States) -> Iterator[str]:
+    inventory, declarations = states.cluster.inventory, states.head.declarations
+    if inventory is None or declarations is None:
+        return
+    objects = (*declarations.networks, *declarations.routers)
+    missing = sorted({one.name.namespace for one in objects} - inventory.namespaces.keys())
+    if missing:
+        noun = "namespace" if len(missing) == 1 else "namespaces"
+        yield f"The inventory has no {noun} {some(missing)}: labels and pods there are not known."
