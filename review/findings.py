@@ -22,9 +22,11 @@ def findings(base: Iterable[Problem], head: Iterable[Problem]) -> tuple[Finding,
     """Of HEAD: errors first, then what is new, then by matter; in reading order otherwise."""
     known = {_key(problem) for problem in base}
     found = [_finding(problem, new=_key(problem) not in known) for problem in head]
-    return tuple(
-        sorted(found, key=lambda one: (one.matter is not Matter.ERROR, not one.new, _ORDER.index(one.matter)))
-    )
+    return tuple(sorted(found, key=_rank))
+
+
+def _rank(finding: Finding) -> tuple[bool, bool, int]:
+    return finding.matter is not Matter.ERROR, not finding.new, _ORDER.index(finding.matter)
 
 
 _PLACE: Final = re.compile(r"\(\S+:\d+\)")

@@ -26,16 +26,13 @@ FOLDED: Final = 3
 
 Digest = Callable[[NodePlan], str]
 
+_ROUTE: Final = re.compile(r"route add \S+ via (inet6 )?fe80::[0-9a-f]+ dev vx")
+_NEIGHBOUR: Final = re.compile(r"neighbour add fe80::[0-9a-f]+ lladdr [0-9a-f:]+ dev vx")
+_FORWARDING: Final = re.compile(r"fdb add [0-9a-f:]+ dev (vx\d+) dst \S+")
 _OTHER_NODE: Final = (
-    (
-        re.compile(r"route add \S+ via (inet6 )?fe80::[0-9a-f]+ dev vx"),
-        r"route add {block} via \1{node} dev vx",
-    ),
-    (
-        re.compile(r"neighbour add fe80::[0-9a-f]+ lladdr [0-9a-f:]+ dev vx"),
-        "neighbour add {node} lladdr {mac} dev vx",
-    ),
-    (re.compile(r"fdb add [0-9a-f:]+ dev (vx\d+) dst \S+"), r"fdb add {mac} dev \1 dst {address}"),
+    (_ROUTE, r"route add {block} via \1{node} dev vx"),
+    (_NEIGHBOUR, "neighbour add {node} lladdr {mac} dev vx"),
+    (_FORWARDING, r"fdb add {mac} dev \1 dst {address}"),
 )
 """What names another node in a line of a layout, and how it is written for many."""
 

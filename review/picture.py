@@ -54,6 +54,9 @@ class _Canvas:
                 (left, right), PictureEdge(left=left, right=right, standing=standing, directed=directed)
             )
 
+    def joins(self, left: str, right: str) -> bool:
+        return (left, right) in self.edges or (right, left) in self.edges
+
 
 def picture_of(shown: Shown) -> Picture:
     """Empty where nothing that can be drawn changes."""
@@ -122,14 +125,11 @@ def _draw_neighbours(canvas: _Canvas, after: Reachability, standings: dict[str, 
     for name in drawn:
         peers = [str(peer.name) for peer in known[name].peers] if name in known else []
         for peer in peers:
-            if (
-                frozenset((name, peer)) in around
-                or (name, peer) in canvas.edges
-                or (peer, name) in canvas.edges
-            ):
+            left, right = min(name, peer), max(name, peer)
+            if frozenset((name, peer)) in around or canvas.joins(left, right):
                 continue
             if canvas.node(peer, "network", standings.get(peer, Standing.STAYS)):
-                canvas.edge(*sorted((name, peer)), Standing.STAYS)
+                canvas.edge(left, right, Standing.STAYS)
 
 
 def _around_routers(canvas: _Canvas) -> frozenset[frozenset[str]]:

@@ -1,7 +1,7 @@
 """Properties of objects that are other than before, and whether that opens or cuts.
 
-A network that is new is compared with the narrowest one: no egress, no other namespaces, and the infrastructure
-that every network has. Where narrower cannot be shown, it counts as wider.
+A network that is new is compared with the narrowest one: no egress, no other namespaces, and the
+infrastructure that every network has. Where narrower cannot be shown, it counts as wider.
 """
 
 from __future__ import annotations

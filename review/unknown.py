@@ -13,7 +13,7 @@ from review.side import State, States
 
 _DAY: Final = 86_400
 _NO_INVENTORY: Final = (
-    "No inventory was given, so pods, Services, nodes and the labels of namespaces are not known: no pods are "
+    "No inventory was given, so pods, Services, nodes and labels of namespaces are not known: no pods are "
     "counted, no Services and no node's lines are compared, and the deletion of a network that pods use is "
     "not refused. `--inventory FILE` takes what `kubectl get nodes,namespaces,pods,services,endpointslices "
     "-A -o json` prints."
@@ -42,7 +42,7 @@ def _sentences(states: States, groups: tuple[NodeGroup, ...]) -> Iterator[str]:
     silent = sum(len(group.nodes) for group in groups if not group.listed)
     if silent:
         yield (
-            f"The change is too large to list the lines of {counted(silent, 'node')}; their digests are here. "
+            f"The change is too large to list the lines of {counted(silent, 'node')}; digests are here. "
             "`atoll compile` of each side writes all of them."
         )
 
@@ -78,8 +78,8 @@ def _namespaces(states: States) -> Iterator[str]:
     inventory, declarations = states.cluster.inventory, states.head.declarations
     if inventory is None or declarations is None:
         return
-    objects = (*declarations.networks, *declarations.routers)
-    missing = sorted({one.name.namespace for one in objects} - inventory.namespaces.keys())
+    names = [*(one.name for one in declarations.networks), *(one.name for one in declarations.routers)]
+    missing = sorted({name.namespace for name in names} - inventory.namespaces.keys())
     if missing:
         noun = "namespace" if len(missing) == 1 else "namespaces"
         yield f"The inventory has no {noun} {some(missing)}: labels and pods there are not known."
