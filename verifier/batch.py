@@ -8,7 +8,7 @@ packet may have become (a Service's backends), and cutting it says nothing about
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from verifier.intervals import Intervals, intersect, subtract, union
@@ -70,12 +70,34 @@ class Batch:
             return self
         if not self.now_tracking & mask:
             return None
-        return replace(self, tracking=self.tracking & mask, now_tracking=self.now_tracking & mask)
+        copy = self._copy(self.entry, self.now)
+        copy.tracking, copy.now_tracking = self.tracking & mask, self.now_tracking & mask
+        return copy
 
     def become(self, column: int, values: Intervals) -> Batch:
         """Translated: each packet now has one of the values."""
         copy = self._copy(self.entry, _with(self.now, column, values))
         copy.translated = self.translated | 1 << column
+        return copy
+
+    def with_trail(self, trail: Trail) -> Batch:
+        copy = self._copy(self.entry, self.now)
+        copy.trail = trail
+        return copy
+
+    def with_decided(self, flag: int) -> Batch:
+        copy = self._copy(self.entry, self.now)
+        copy.decided = self.decided | flag
+        return copy
+
+    def with_zone(self, zone: int) -> Batch:
+        copy = self._copy(self.entry, self.now)
+        copy.zone = zone
+        return copy
+
+    def untracked(self) -> Batch:
+        copy = self._copy(self.entry, self.now)
+        copy.now_tracking = int(Tracking.UNTRACKED)
         return copy
 
     def _copy(self, entry: Values, now: Values) -> Batch:

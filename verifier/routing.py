@@ -15,7 +15,6 @@ from verifier.fault import Contradiction
 from verifier.intervals import (
     Interval,
     Intervals,
-    contains,
     intersect,
     only,
     prefix_interval,
@@ -298,16 +297,19 @@ class Routing:
             return Hop(mac=mac, why=f"no forwarding entry for {mac} on {link}")
         return Hop(mac=mac, remote=remote)
 
-    def neighbour(self, link: str, address: Address) -> str:
-        """The hardware address of a permanent entry; "" without one."""
-        return self._neighbours.get((link, address), "")
+    def neighbours_of(
+        self, family: int, table: int, link: str, destinations: Intervals
+    ) -> list[tuple[Intervals, str]]:
+        """The destinations by the hardware address that their frames bear; "": asked for on the link."""
+        found: dict[str, list[Interval]] = {}
+        for part, route in self.table(family, table).routes(destinations):
+            if route.link == link:
+                via = route.via or (family, part[0][0])
+                found.setdefault(self._neighbours.get((link, via), ""), []).extend(part)
+        return [(union(intervals), mac) for mac, intervals in found.items()]
 
     def route(self, family: int, table: int, destination: int) -> Route | None:
         return self.table(family, table).find(destination)
-
-    def is_local(self, family: int, address: int) -> bool:
-        local = self.types(family).get(RouteKind.LOCAL, ())
-        return contains(local, address)
 
 
 def _implied(state: State) -> Iterator[Route]:

@@ -1,0 +1,270 @@
+"""What one node's kernel does with packets: all of them at once, from one place of entry.
+
+A packet that comes in by a device of a VRF passes prerouting twice, first on the device, then on the VRF
+(l3mdev_ip_rcv). Then it is routed: to the node itself (input), or onwards (forward, postrouting). The node's
+own packets are routed first, then pass output and postrouting. The kernel forwards (ip_forward is on), and
+rp_filter is off on Atoll's devices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from verifier.batch import DADDR, MARK, NO_MARK, SADDR, Batch, batch_of, coalesce
+from verifier.fault import Contradiction
+from verifier.intervals import Intervals
+from verifier.outcome import Fate, Flow, Outcome, Trail
+from verifier.packets import Box
+from verifier.program import Program
+from verifier.routing import LOOPBACK, Routing, Way
+from verifier.ruleset import Hook
+from verifier.scene import Scene
+from verifier.state import Link, Node, RouteKind
+from verifier.walk import Walk
+
+MULTICAST: Final[dict[int, Intervals]] = {
+    4: ((0xE0000000, 0xEFFFFFFF), (0xFFFFFFFF, 0xFFFFFFFF)),
+    6: ((0xFF << 120, 2**128 - 1),),
+}
+"""Never forwarded without a multicast router: for the node itself, if for anyone (ip_route_input)."""
+_TO_THE_NODE: Final = (
+    RouteKind.LOCAL,
+    RouteKind.BROADCAST,
+    RouteKind.ANYCAST,
+    RouteKind.MULTICAST,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Undo:
+    """How the answers to a translated connection are translated back; None: that side was not translated.
+
+    `daddr`: where the first packet came from, before its source was translated. `saddr`: where it went to,
+    before its destination was.
+    """
+
+    daddr: Intervals | None = None
+    saddr: Intervals | None = None
+
+    def __call__(self, batch: Batch, scene: Scene) -> Batch:
+        if scene.hook in (Hook.PREROUTING, Hook.OUTPUT):
+            return batch if self.daddr is None else batch.become(DADDR, self.daddr)
+        return batch if self.saddr is None else batch.become(SADDR, self.saddr)
+
+
+class Kernel:
+    """A node, indexed once and asked many times."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.routing = Routing(node.state)
+        self.program = Program(node.ruleset)
+        self._shared: dict[tuple[object, ...], tuple[Flow, ...]] = {}
+
+    def partition(self, link: str, packets: Box, mark: Intervals = NO_MARK) -> tuple[Flow, ...]:
+        """What becomes of the packets that come in by a device; computed once for devices that are alike.
+
+        The flows' `packets` are disjoint, but for those that a random choice sends either way, and make up
+        what was asked.
+        """
+        device = self._device(link)
+        alike = (device.group, device.kind, device.master, packets, mark)
+        found = self._shared.get((*alike, None)) or self._shared.get((*alike, link))
+        if found is None:
+            visit = _Visit(self, packets.family)
+            found = visit.arrive(device, batch_of(packets, mark))
+            self._shared[(*alike, link if visit.looked_back else None)] = found
+        return found
+
+    def arrive(
+        self,
+        link: str,
+        packets: Box,
+        *,
+        mark: Intervals = NO_MARK,
+        undo: Undo | None = None,
+        traced: bool = False,
+    ) -> tuple[Flow, ...]:
+        """The same for one case, with the way of each flow (`traced`) and for answers (`undo`)."""
+        visit = _Visit(self, packets.family, undo, traced)
+        return visit.arrive(self._device(link), batch_of(packets, mark))
+
+    def make(self, packets: Box, *, undo: Undo | None = None, traced: bool = False) -> tuple[Flow, ...]:
+        """What becomes of packets that a process of the node sends, whatever source it bound to."""
+        return _Visit(self, packets.family, undo, traced).make(batch_of(packets))
+
+    def _device(self, name: str) -> Link:
+        device = self.node.state.links.get(name)
+        if device is None:
+            raise Contradiction(f"node {self.node.name} has no device {name}")
+        return device
+
+
+@dataclass(slots=True)
+class _Visit:
+    """One crossing of a node; flows gather as packets end."""
+
+    kernel: Kernel
+    family: int
+    undo: Undo | None = None
+    traced: bool = False
+    looked_back: bool = False
+    flows: list[Flow] = field(default_factory=list)
+
+    def arrive(self, device: Link, batch: Batch) -> tuple[Flow, ...]:
+        routing = self.kernel.routing
+        vrf = routing.vrf_of(device.name)
+        batches = self._hook(Hook.PREROUTING, [batch], iif=device, tracked=False)
+        if vrf is not None and vrf is not device:
+            batches = self._hook(Hook.PREROUTING, batches, iif=vrf)
+        if not self.traced:
+            batches = coalesce(batches)
+        iif = vrf or device
+        self._route(batches, vrf, iif, device.name)
+        return tuple(self.flows)
+
+    def make(self, batch: Batch) -> tuple[Flow, ...]:
+        """Routed, judged in output, and routed again where that changed the destination."""
+        for way, routed in self._ways([batch], None, LOOPBACK):
+            if way.link is None:
+                self._lost(way, routed)
+                continue
+            device = self.kernel.routing.links.get(way.link)
+            for done in self._hook(Hook.OUTPUT, routed, oif=device, tracked=False):
+                if done.now[DADDR] == routed[0].now[DADDR] or len(routed) > 1:
+                    self._send([done], way, None)
+                    continue
+                for again, moved in self._ways([done], None, LOOPBACK):
+                    self._send(moved, again, None)
+        return tuple(self.flows)
+
+    def _hook(
+        self,
+        hook: Hook,
+        batches: list[Batch],
+        *,
+        iif: Link | None = None,
+        oif: Link | None = None,
+        tracked: bool = True,
+    ) -> list[Batch]:
+        scene = Scene(self.family, hook, self.kernel.routing, iif, oif, tracked, self.traced)
+        passed = Walk(self.kernel.program, scene, self._finish, self.undo).through(batches)
+        self.looked_back = self.looked_back or scene.looked_back
+        return passed
+
+    def _finish(self, batch: Batch, outcome: Outcome) -> None:
+        self.flows.append(
+            Flow(
+                packets=batch.came_as,
+                sent=batch.leaves_as,
+                outcome=outcome,
+                trail=batch.trail,
+                zone=batch.zone,
+                mark=batch.now[MARK],
+                translated_source=bool(batch.translated & 1 << SADDR),
+                translated_destination=bool(batch.translated & 1 << DADDR),
+            )
+        )
+
+    def _ways(
+        self, batches: Iterable[Batch], vrf: Link | None, input_link: str
+    ) -> list[tuple[Way, list[Batch]]]:
+        """Batches by where they go; each is cut at what the tables say."""
+        found: dict[tuple[RouteKind, str | None, int], tuple[Way, list[Batch]]] = {}
+        for batch in batches:
+            ways = self.kernel.routing.decide(self.family, batch.now[DADDR], vrf, input_link)
+            for way in ways:
+                entry = found.setdefault((way.kind, way.link, way.table), (way, []))
+                cut = batch.cut(DADDR, way.destinations)
+                entry[1].append(self._told(cut, way) if self.traced else cut)
+        return list(found.values())
+
+    def _told(self, batch: Batch, way: Way) -> Batch:
+        text = f"table {way.table}: {way.kind}" + (f" by {way.link}" if way.link else "")
+        return batch.with_trail(Trail(batch.trail, "routing", "", text, None, way.link))
+
+    def _route(self, batches: list[Batch], vrf: Link | None, iif: Link, came_by: str) -> None:
+        onward: list[Batch] = []
+        for batch in batches:
+            here = batch.meet(DADDR, MULTICAST[self.family])
+            rest = batch.without(DADDR, MULTICAST[self.family])
+            if here is not None:
+                self._deliver([here], iif)
+            if rest is not None:
+                onward.append(rest)
+        for way, routed in self._ways(onward, vrf, came_by):
+            if way.kind in _TO_THE_NODE:
+                self._deliver(routed, iif)
+            elif way.kind is not RouteKind.UNICAST or way.link is None:
+                self._lost(way, routed)
+            else:
+                device = self.kernel.routing.links[way.link]
+                passed = self._hook(Hook.FORWARD, routed, iif=iif, oif=device)
+                self._send(passed, way, iif)
+
+    def _deliver(self, batches: list[Batch], iif: Link) -> None:
+        for batch in self._hook(Hook.INPUT, batches, iif=iif):
+            self._finish(batch, Outcome(fate=Fate.LOCAL))
+
+    def _lost(self, way: Way, batches: list[Batch]) -> None:
+        """The kernel answers `unreachable`, but rations its answers."""
+        silent = way.kind is RouteKind.BLACKHOLE
+        reason = "kernel: no route" if way.table == 0 else f"kernel: {way.kind} route in table {way.table}"
+        outcome = Outcome(fate=Fate.DROPPED if silent else Fate.REFUSED, reason=reason)
+        for batch in batches:
+            self._finish(batch, outcome)
+
+    def _send(self, batches: list[Batch], way: Way, iif: Link | None) -> None:
+        """Out by a device."""
+        if way.kind in _TO_THE_NODE:
+            for batch in batches:
+                self._finish(batch, Outcome(fate=Fate.LOCAL))
+            return
+        if way.link is None or way.kind is not RouteKind.UNICAST:
+            self._lost(way, batches)
+            return
+        device = self.kernel.routing.links[way.link]
+        for batch in self._hook(Hook.POSTROUTING, batches, iif=iif, oif=device):
+            self._leave(batch, way, device)
+
+    def _leave(self, batch: Batch, way: Way, device: Link) -> None:
+        links = self.kernel.routing.links
+        if not device.up:
+            reason = f"kernel: {device.name} is down"
+            self._finish(batch, Outcome(fate=Fate.DROPPED, link=device.name, reason=reason))
+        elif device.kind == "vrf":
+            reason = f"kernel: routed to {device.name} itself, which loses it"
+            self._finish(batch, Outcome(fate=Fate.DROPPED, link=device.name, reason=reason))
+        elif device.kind == "vxlan":
+            self._over(batch, way, device)
+        elif device.peer is not None and device.peer in links:
+            self._cross(batch, way, device, links[device.peer])
+        elif self.kernel.routing.vrf_of(device.name) is not None:
+            self._finish(batch, Outcome(fate=Fate.PORT, link=device.name))
+        else:
+            self._finish(batch, Outcome(fate=Fate.OUTSIDE, link=device.name))
+
+    def _over(self, batch: Batch, way: Way, device: Link) -> None:
+        for common, hop in self.kernel.routing.hops(self.family, way.table, device.name, batch.now[DADDR]):
+            cut = batch.cut(DADDR, common)
+            if hop.remote is None:
+                reason = f"kernel: {hop.why}"
+                self._finish(cut, Outcome(fate=Fate.DROPPED, link=device.name, reason=reason))
+                continue
+            self._finish(
+                cut,
+                Outcome(fate=Fate.OVERLAY, link=device.name, remote=hop.remote, vni=device.vni, mac=hop.mac),
+            )
+
+    def _cross(self, batch: Batch, way: Way, device: Link, peer: Link) -> None:
+        """To the other end of a pair, whose hardware address the frame must bear."""
+        routing = self.kernel.routing
+        for destinations, mac in routing.neighbours_of(self.family, way.table, device.name, batch.now[DADDR]):
+            cut = batch.cut(DADDR, destinations)
+            if mac and mac != peer.mac:
+                reason = f"kernel: {device.name} addresses frames to {mac}, but {peer.name} is {peer.mac}"
+                self._finish(cut, Outcome(fate=Fate.DROPPED, link=device.name, reason=reason))
+                continue
+            self._finish(cut, Outcome(fate=Fate.HOST_LINK, link=device.name, peer=peer.name, mac=mac))

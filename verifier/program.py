@@ -1,0 +1,164 @@
+"""A ruleset made ready to run on one node: chains by hook in the kernel's order, rules as operations.
+
+Order within a hook: by priority, and all nat chains together at the place of nat, whatever their own
+priorities (nf_nat_inet_fn); connection tracking has its place before them. Of two chains with one
+priority the one that was added later comes first (nf_hook_entries_grow).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from verifier.effects import Effect, NatEffect, NotrackEffect, effect_of
+from verifier.fault import Contradiction, NotModelled
+from verifier.matching import FAMILIES, Key, Test, key_of, rows_of, test_of
+from verifier.ruleset import (
+    Accept,
+    Chain,
+    ChainType,
+    Continue,
+    Counter,
+    Drop,
+    Field,
+    Goto,
+    Hook,
+    Jump,
+    Lookup,
+    Match,
+    Nat,
+    NatKind,
+    Notrack,
+    Reject,
+    Return,
+    Rule,
+    Ruleset,
+    SetMark,
+    SetZone,
+    Statement,
+    Verdict,
+    VerdictMap,
+)
+
+TRACKING_PRIORITY: Final = -200
+NAT_PRIORITIES: Final[Mapping[Hook, int]] = {
+    Hook.PREROUTING: -100,
+    Hook.INPUT: 100,
+    Hook.OUTPUT: -100,
+    Hook.POSTROUTING: 100,
+}
+_TRACKED_HOOKS: Final = (Hook.PREROUTING, Hook.OUTPUT)
+_DESTINATION_HOOKS: Final = (Hook.PREROUTING, Hook.OUTPUT)
+VERDICTS: Final = (Accept, Drop, Return, Continue, Goto, Jump, Reject)
+
+
+@dataclass(slots=True)
+class Branching:
+    """`vmap`."""
+
+    key: Key
+
+
+Operation = Test | Effect | Branching | Verdict
+
+
+@dataclass(slots=True)
+class ReadyRule:
+    rule: Rule
+    chain: str
+    operations: tuple[tuple[str, Operation], ...]
+    """Each with its sort: `test`, `effect`, `nat`, `branch` or `verdict`."""
+    families: frozenset[int]
+
+
+@dataclass(slots=True)
+class Stage:
+    """One thing that a hook does: run filter chains, run nat chains, or begin tracking."""
+
+    chains: tuple[Chain, ...]
+    nat: bool = False
+    begins_tracking: bool = False
+
+
+class Program:
+    """Chains become ready when a packet first reaches them."""
+
+    def __init__(self, ruleset: Ruleset) -> None:
+        self._ruleset = ruleset
+        self._ready: dict[str, tuple[ReadyRule, ...]] = {}
+        self._keys: dict[tuple[tuple[Field, ...], str], Key] = {}
+        self.stages: Mapping[Hook, tuple[Stage, ...]] = {hook: self._stages(hook) for hook in Hook}
+
+    def _stages(self, hook: Hook) -> tuple[Stage, ...]:
+        based = [chain for chain in self._ruleset.chains.values() if chain.hook is hook]
+        based.reverse()
+        based.sort(key=lambda chain: chain.priority)
+        placed: list[tuple[int, int, Stage]] = [
+            (chain.priority, 1, Stage((chain,))) for chain in based if chain.type is not ChainType.NAT
+        ]
+        translating = tuple(chain for chain in based if chain.type is ChainType.NAT)
+        if translating and hook not in NAT_PRIORITIES:
+            raise Contradiction(f"chain {translating[0].name}: nat chains have no place in {hook}")
+        if hook in NAT_PRIORITIES:  # also without a chain of ours: kube-proxy's make the kernel translate
+            placed.append((NAT_PRIORITIES[hook], 2, Stage(translating, nat=True)))
+        if hook in _TRACKED_HOOKS:
+            placed.append((TRACKING_PRIORITY, 0, Stage((), begins_tracking=True)))
+        placed.sort(key=lambda entry: entry[:2])
+        return tuple(stage for _, _, stage in placed)
+
+    def rules(self, name: str) -> tuple[ReadyRule, ...]:
+        if name not in self._ready:
+            chain = self._ruleset.chains.get(name)
+            if chain is None:
+                raise Contradiction(f"there is no chain {name}; a kernel refuses a rule that leads there")
+            self._ready[name] = tuple(self._rule(chain, rule) for rule in chain.rules)
+        return self._ready[name]
+
+    def _rule(self, chain: Chain, rule: Rule) -> ReadyRule:
+        where = f"chain {chain.name}, `{rule.text}`"
+        families = {4, 6}
+        operations: list[tuple[str, Operation]] = []
+        for statement in rule.statements:
+            if isinstance(statement, Match | VerdictMap) and all(sort == "test" for sort, _ in operations):
+                families &= {FAMILIES[f] for f in statement.fields if f in FAMILIES} or {4, 6}
+            if not isinstance(statement, Counter):
+                operations.append(self._operation(chain, statement, where))
+        return ReadyRule(rule, chain.name, tuple(operations), frozenset(families))
+
+    def _operation(self, chain: Chain, statement: Statement, where: str) -> tuple[str, Operation]:
+        sets = self._ruleset.sets
+        match statement:
+            case Match():
+                return "test", test_of(statement, sets, where)
+            case VerdictMap(fields=fields, map=lookup):
+                return "branch", Branching(self._key(fields, lookup, where))
+            case Nat():
+                return "nat", self._nat(chain, statement, where)
+            case SetMark() | SetZone():
+                return "effect", effect_of(statement, sets, where)
+            case Notrack():
+                return "effect", NotrackEffect()
+            case Accept() | Drop() | Return() | Continue() | Goto() | Jump() | Reject():
+                return "verdict", statement
+        raise NotModelled(f"{where}: {statement} is not modelled")
+
+    def _key(self, fields: tuple[Field, ...], lookup: Lookup, where: str) -> Key:
+        """One index for all rules that ask one map by the same fields."""
+        elements = rows_of(lookup, self._ruleset.sets, fields, where).elements
+        if not isinstance(lookup, str):
+            return key_of(fields, elements, where)
+        if (fields, lookup) not in self._keys:
+            self._keys[fields, lookup] = key_of(fields, elements, where)
+        return self._keys[fields, lookup]
+
+    def _nat(self, chain: Chain, nat: Nat, where: str) -> NatEffect:
+        if chain.hook is not None:
+            fits = (chain.hook in _DESTINATION_HOOKS) == (nat.kind is NatKind.DNAT)
+            if chain.type is not ChainType.NAT or not fits:
+                raise Contradiction(
+                    f"{where}: a kernel refuses {nat.kind} in a {chain.type} chain of {chain.hook}"
+                )
+        effect = effect_of(nat, self._ruleset.sets, where)
+        assert isinstance(effect, NatEffect)
+        return effect
