@@ -34,7 +34,8 @@ test-pure: setup  ## test the tiers that need neither VRF nor an API server
 	pytest --numprocesses 2 --ignore tests/kernel --ignore tests/cluster
 
 test-cluster: setup  ## test on a real kube-apiserver and etcd, built once in 7 minutes where there are none
-	binaries=$$(tools/control_plane.sh) && ATOLL_CONTROL_PLANE="$$binaries" pytest tests/cluster
+	binaries=$$(tools/control_plane.sh) && ATOLL_CONTROL_PLANE="$$binaries" \
+		pytest --numprocesses 2 --dist loadfile tests/cluster
 
 test-kernel: setup  ## test real packets, in one boot of a virtual machine where this kernel has no VRF
 	pytest --collect-only --quiet $(KERNEL_TESTS) >/dev/null
