@@ -15,6 +15,8 @@ from ipaddress import ip_interface
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from cli.lab.namespace import Namespace
 from cli.lab.traffic import Address
 
@@ -52,6 +54,39 @@ class Sandbox:
         return ";".join(f"{key}={value}" for key, value in told.items())
 
 
+class Interface(msgspec.Struct, frozen=True):
+    name: str
+    mac: str = ""
+    mtu: int = 0
+    sandbox: str = ""
+
+
+class Ip(msgspec.Struct, frozen=True):
+    address: str
+    """With its prefix length."""
+    gateway: str = ""
+    version: str = ""
+    """Only before 1.0.0."""
+
+
+class Route(msgspec.Struct, frozen=True):
+    dst: str
+    gw: str = ""
+
+
+class Result(msgspec.Struct, frozen=True, rename="camel"):
+    """Of ADD, of whatever version."""
+
+    cni_version: str
+    interfaces: tuple[Interface, ...] = ()
+    ips: tuple[Ip, ...] = ()
+    routes: tuple[Route, ...] = ()
+    dns: dict[str, object] = {}
+
+
+_results: Final = msgspec.json.Decoder(Result)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
     status: int
@@ -78,10 +113,13 @@ class Answer:
         return str(self.content.get("msg", ""))
 
     @property
+    def result(self) -> Result:
+        """Of an ADD that succeeded."""
+        return _results.decode(self.output)
+
+    @property
     def addresses(self) -> tuple[Address, ...]:
-        ips = self.content.get("ips", [])
-        assert isinstance(ips, list)
-        return tuple(ip_interface(ip["address"]).ip for ip in ips)
+        return tuple(ip_interface(ip.address).ip for ip in self.result.ips)
 
 
 @dataclass(kw_only=True, slots=True)

@@ -85,7 +85,7 @@ class AgentProcess:
         return {"cniVersion": "1.0.0", "cniVersions": versions, "name": "atoll", "plugins": [plugin]}
 
     def start(self, *more: str) -> None:
-        """Returns when it answers."""
+        """`await_answering` says when it answers: agents of several nodes start at the same time."""
         places = ["--plans", str(self.folder / "bus"), "--state", str(self.folder / "state")]
         options = ["--socket", str(self.socket), "--patience", str(_PATIENCE), *more]
         self.process = Process(
@@ -94,7 +94,9 @@ class AgentProcess:
             folder=self.folder,
             place=self.node.place,
         )
-        self.until(self.socket.is_socket, "a socket")
+
+    def await_answering(self) -> None:
+        self.until(self.socket.is_socket, "socket")
 
     def kill(self) -> None:
         """As the kernel's OOM killer does."""
@@ -104,6 +106,7 @@ class AgentProcess:
     def restart(self, *more: str) -> None:
         self.kill()
         self.start(*more)
+        self.await_answering()
 
     def publish(self, plan: NodePlan, *, revision: str = "") -> str:
         """As a controller does; the plan's digest."""

@@ -18,6 +18,8 @@ class ProcessWorld(World):
         self.processes = started
         for node in self.lab.nodes:
             started[node.name] = AgentProcess(node, folder)
+        for agent in started.values():
+            agent.await_answering()
         return started
 
     def process(self, node: int) -> AgentProcess:
