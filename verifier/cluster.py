@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from verifier.default_network import outside_links
 from verifier.evaluate import Kernel
 from verifier.intervals import Intervals, contains, union
 from verifier.outcome import Fate, Flow, Outcome
 from verifier.packets import Box, Tracking
 from verifier.ruleset import PROTOCOLS
 from verifier.state import Address, Node
-from verifier.default_network import outside_links
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
