@@ -47,7 +47,7 @@ func (a agent) ask(command string, args *skel.CmdArgs, protocol string) (answer,
 	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err):
 		return answer{}, away{fmt.Sprintf("%s: silent for %s", a.socket, a.patience)}
 	case err != nil:
-		return answer{}, away{fmt.Sprintf("%s: %s", a.socket, err)}
+		return answer{}, away{fmt.Sprintf("%s: %s", a.socket, plain(err))}
 	}
 	return parseAnswer(command, line)
 }
@@ -81,7 +81,7 @@ func (a agent) connect(ctx context.Context) (net.Conn, error) {
 	for {
 		connection, err := (&net.Dialer{}).DialContext(ctx, "unix", a.socket)
 		if !errors.Is(err, syscall.EAGAIN) {
-			return connection, unwrapped(err)
+			return connection, err
 		}
 		select {
 		case <-ctx.Done():
@@ -92,7 +92,7 @@ func (a agent) connect(ctx context.Context) (net.Conn, error) {
 }
 
 // The socket's path is said already.
-func unwrapped(err error) error {
+func plain(err error) error {
 	var operation *net.OpError
 	if errors.As(err, &operation) {
 		return operation.Err

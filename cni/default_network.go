@@ -84,8 +84,8 @@ func listOfOne(content []byte) (*libcni.NetworkConfigList, error) {
 	if single.Network.Name == "" {
 		return nil, errors.New("the configuration has no name")
 	}
-	// Deprecated, and what containerd and CRI-O do with a file of one plugin.
-	return libcni.ConfListFromConf(single) //nolint:staticcheck
+	//lint:ignore SA1019 deprecated, and what containerd and CRI-O do with a file of one plugin
+	return libcni.ConfListFromConf(single)
 }
 
 func callsType(list *libcni.NetworkConfigList, ownType string) bool {

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/containernetworking/cni/pkg/skel"
+)
+
+// holder keeps whoever connects until it is told to let go, and sees them end.
+func hold(t *testing.T, socket string) <-chan net.Conn {
+	t.Helper()
+	listener, err := net.Listen("unix", socket)
+	must(t, err)
+	t.Cleanup(func() { listener.Close() })
+	held := make(chan net.Conn, 1)
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			held <- connection
+		}
+	}()
+	return held
+}
+
+// ends waits until the other side of a connection is gone.
+func ends(t *testing.T, connection net.Conn) {
+	t.Helper()
+	must(t, connection.SetReadDeadline(time.Now().Add(30*time.Second)))
+	if _, err := io.Copy(io.Discard, connection); err != nil && !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("still there: %v", err)
+	}
+}
+
+func TestAKilledPluginLetsGoOfTheAgent(t *testing.T) {
+	s := newStage(t)
+	held := hold(t, s.socket)
+	process := s.process(command{name: "ADD"})
+	must(t, process.Start())
+	connection := <-held
+	must(t, process.Process.Kill())
+	ends(t, connection)
+	_ = process.Wait()
+}
+
+func TestAKilledPluginTakesTheDefaultNetworksAlongAndCanBeCalledAgain(t *testing.T) {
+	s := newStage(t)
+	s.defaultNetwork(bridgeAndPortmap)
+	s.answering(notOursAtAll)
+	held := hold(t, filepath.Join(s.journal, "hold"))
+	process := s.process(command{name: "ADD"})
+	must(t, process.Start())
+	connection := <-held
+	must(t, process.Process.Kill())
+	ends(t, connection)
+	_ = process.Wait()
+
+	must(t, os.Remove(filepath.Join(s.journal, "hold")))
+	must(t, os.Remove(s.socket))
+	s.forget()
+	s.call(command{name: "ADD"}).prints(defaultResult)
+	s.call(command{name: "DEL"}).prints("")
+	if story := s.called(); story != "fake-bridge ADD, fake-portmap ADD, fake-portmap DEL, fake-bridge DEL" {
+		t.Errorf("called: %s", story)
+	}
+}
+
+func TestAnAgentThatIsKilledInMidAddLeavesTheDecisionToTheNextOne(t *testing.T) {
+	s := newStage(t)
+	s.defaultNetwork(bridgeAndPortmap)
+	held := hold(t, s.socket)
+	done := make(chan outcome)
+	go func() { done <- s.call(command{name: "ADD"}) }()
+	connection := <-held
+	_, err := connection.Read(make([]byte, 1<<16))
+	must(t, err)
+	must(t, connection.Close())
+	(<-done).fails(11, s.without("SOCKET: it hung up after 0 bytes of an answer"))
+	must(t, os.Remove(s.socket))
+	s.answering(map[string]string{"ADD": result110})
+	if outcome := s.call(command{name: "ADD"}); outcome.status != 0 {
+		t.Errorf("refused: %s", outcome.stdout)
+	}
+}
+
+func TestASilentAgentIsAway(t *testing.T) {
+	s := newStage(t)
+	s.serve(func(connection net.Conn) { _, _ = io.Copy(io.Discard, connection) })
+	silent := agent{socket: s.socket, patience: 50 * time.Millisecond}
+	_, err := silent.ask("ADD", &skel.CmdArgs{StdinData: []byte("{}")}, "1.1.0")
+	want := away{s.socket + ": silent for 50ms"}
+	if err != want {
+		t.Errorf("said %v, expected %v", err, want)
+	}
+}
+
+func TestAFullBacklogIsWaitedFor(t *testing.T) {
+	s := newStage(t)
+	listening, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	must(t, err)
+	defer syscall.Close(listening)
+	must(t, syscall.Bind(listening, &syscall.SockaddrUnix{Name: s.socket}))
+	must(t, syscall.Listen(listening, 0))
+
+	asked := agent{socket: s.socket, patience: 30 * time.Second}
+	failures := make(chan error)
+	const many = 8
+	for range many {
+		go func() {
+			_, err := asked.ask("DEL", &skel.CmdArgs{StdinData: []byte("{}")}, "1.1.0")
+			failures <- err
+		}()
+	}
+	for range many {
+		accepted, _, err := syscall.Accept(listening)
+		must(t, err)
+		_, err = syscall.Read(accepted, make([]byte, 1<<16))
+		must(t, err)
+		_, err = syscall.Write(accepted, []byte("{}\n"))
+		must(t, err)
+		must(t, syscall.Close(accepted))
+	}
+	for range many {
+		if err := <-failures; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestManyPodsAtOnce(t *testing.T) {
+	s := newStage(t)
+	s.defaultNetwork(bridgeAndPortmap)
+	s.answering(notOursAtAll)
+	var all sync.WaitGroup
+	for number := range 50 {
+		all.Go(func() {
+			container := fmt.Sprintf("container-%d", number)
+			s.call(command{name: "ADD", container: container}).prints(defaultResult)
+			s.call(command{name: "CHECK", container: container}).prints("")
+			s.call(command{name: "DEL", container: container}).prints("")
+		})
+	}
+	all.Wait()
+	if calls := len(s.recorded()); calls != 50*6 {
+		t.Errorf("%d calls of the default network, expected 300", calls)
+	}
+	if left, _ := filepath.Glob(filepath.Join(s.cache, "atoll", "*", "*")); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
