@@ -13,8 +13,11 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
+
+from cli.lab.namespace import Namespace
 
 _LINES: Final = 15
 _starter: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="children")
@@ -27,8 +30,12 @@ class ServerFailed(RuntimeError):
 class Child:
     """One server: `start` and `stop`, any number of times."""
 
-    def __init__(self, name: str, command: Sequence[str], *, folder: Path) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], *, folder: Path, place: Namespace | None = None
+    ) -> None:
+        """`place`: the network namespace that it runs in, where that is another one than this process's."""
         self.name = name
+        self._place = place
         self.command = tuple(command)
         self.log = folder / f"{name}.log"
         self._folder = folder
@@ -42,7 +49,7 @@ class Child:
         self._process = _starter.submit(self._spawned).result()
 
     def _spawned(self) -> subprocess.Popen[bytes]:
-        with self.log.open("ab") as log:
+        with self.log.open("ab") as log, self._place.entered() if self._place else nullcontext():
             return subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "--", *self.command],
                 cwd=self._folder,

@@ -88,6 +88,18 @@ class Namespace:
         self.path.unlink(missing_ok=True)
 
 
+class ForeignNamespace(Namespace):
+    """One that somebody else made, such as a container runtime, and that is theirs to end."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = path.name
+        self.path = path
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
 def _checked(result: int, what: str) -> None:
     if result != 0:
         raise OSError(ctypes.get_errno(), f"{what}: {os.strerror(ctypes.get_errno())}")

@@ -1,0 +1,115 @@
+"""containerd of one node of the lab, with its CRI plugin: Debian's packages, everything in one folder.
+
+It runs in the node's network namespace, so that is where CNI plugins are executed. The folder has to be on a
+file system that an overlay can have its upper layer on: a disk or a tmpfs, no other overlay.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from cli.lab.child import Child
+from cli.lab.cni import Json
+from cli.lab.namespace import Namespace
+from cli.lab.oci import write_image
+
+IMAGE: Final = "registry.invalid/busybox:1"
+"""Debian's busybox-static, for sandboxes and containers alike. Nobody serves that name."""
+_APPLETS: Final = ("cat", "httpd", "nslookup", "sh", "sleep", "tail", "wget")
+_NAMESPACE: Final = "k8s.io"
+"""The CRI plugin's, in containerd's own sense of the word."""
+_PROGRAMS: Final = ("containerd", "ctr", "runc", "busybox")
+_UNUSED: Final = (
+    *(f"io.containerd.snapshotter.v1.{kind}" for kind in ("aufs", "btrfs", "devmapper", "zfs")),
+    "io.containerd.internal.v1.opt",
+    "io.containerd.tracing.processor.v1.otlp",
+)
+"""Plugins that take time to find out that they cannot work, or write to places outside the folder."""
+_READY_SECONDS: Final = 60.0
+
+
+class RuntimeRefused(RuntimeError):
+    """A command to a container runtime failed: its complaint."""
+
+
+def missing_programs() -> list[str]:
+    return [program for program in _PROGRAMS if shutil.which(program) is None]
+
+
+def busybox_image(folder: Path) -> Path:
+    """An image archive with name IMAGE."""
+    program = shutil.which("busybox")
+    if program is None:
+        raise RuntimeRefused("no busybox: run `tools/setup.sh containers`")
+    path = folder / "busybox.tar"
+    write_image(
+        path,
+        IMAGE,
+        programs={"bin/busybox": Path(program)},
+        links={f"bin/{applet}": "busybox" for applet in _APPLETS},
+        files={"www/index.html": b"busybox\n"},
+        command=["tail", "-f", "/dev/null"],
+    )
+    return path
+
+
+class Containerd:
+    def __init__(self, folder: Path, place: Namespace, *, network: Json, plugins: tuple[Path, ...]) -> None:
+        """`network`: the configuration list of CNI; `plugins`: the folders of its binaries, the first of
+        which gets links to the others' content: containerd looks into one."""
+        self.socket = folder / "containerd.sock"
+        self.networks = folder / "net.d"
+        self._folder = folder
+        self._binaries = folder / "bin"
+        for made in (self.networks, self._binaries):
+            made.mkdir(parents=True)
+        (self.networks / "00-first.conflist").write_text(json.dumps(network))
+        for binary in (binary for plugin in plugins for binary in plugin.iterdir()):
+            (self._binaries / binary.name).symlink_to(binary)
+        configuration = folder / "config.toml"
+        configuration.write_text(self._configuration())
+        command = ["containerd", "--config", str(configuration)]
+        self._child = Child("containerd", command, folder=folder, place=place)
+
+    def _configuration(self) -> str:
+        cri = 'plugins."io.containerd.grpc.v1.cri"'
+        return f"""\
+version = 2
+root = "{self._folder}/root"
+state = "{self._folder}/state"
+disabled_plugins = {json.dumps(_UNUSED)}
+[grpc]
+address = "{self.socket}"
+[{cri}]
+sandbox_image = "{IMAGE}"
+disable_apparmor = true
+[{cri}.containerd]
+snapshotter = "overlayfs"
+[{cri}.cni]
+bin_dir = "{self._binaries}"
+conf_dir = "{self.networks}"
+"""
+
+    def start(self) -> None:
+        """Returns when it answers and has IMAGE."""
+        self._child.start()
+        self._child.await_ready(self.socket.is_socket, within=_READY_SECONDS)
+        self.ctr("images", "import", "--snapshotter", "overlayfs", str(busybox_image(self._folder)))
+
+    def ctr(self, *arguments: str) -> str:
+        """What it prints; RuntimeRefused with its complaint."""
+        command = ["ctr", "--address", str(self.socket), "--namespace", _NAMESPACE, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeRefused(f"{' '.join(command)}: {done.stderr.strip()}\n{self._child.last_lines()}")
+        return done.stdout
+
+    def last_lines(self) -> str:
+        return self._child.last_lines()
+
+    def stop(self) -> None:
+        self._child.stop()
