@@ -30,6 +30,7 @@ class Due(StrEnum):
     REFUSED = "refused at once"
     UNREACHED = "refused or dropped"
     UNTOUCHED = "left to the default network and the node as it is"
+    UNSENT = "nothing: no such packets come here"
     CONTESTED = "unsaid: two have this address"
 
 

@@ -54,6 +54,16 @@ class Fabric:
     def name(self) -> NodeName:
         return NodeName(self.node.name)
 
+    @property
+    def here(self) -> tuple[IPv4Address | IPv6Address, ...]:
+        """The node's own addresses, outside VRFs."""
+        return tuple(
+            _parsed(entry.address)
+            for link in self.node.state.links.values()
+            if link.master is None
+            for entry in link.addresses
+        )
+
 
 def fabric_of(meaning: Meaning, node: Node) -> Fabric:
     """Networks are told by the tables of VRFs: base plus number."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
-from typing import Final
+from typing import Final, TypeAlias
 
-from compiler.model import Prefix
+from compiler.model import Address, Prefix
 from compiler.names import DEFAULT_NETWORK, NetworkNumber, NodeName
 from verifier.due import Claim, Due, DueMap, Painting
 from verifier.meaning import Answers, Meaning, MeantNetwork
@@ -24,8 +24,12 @@ NOBODYS: Final[tuple[Prefix, ...]] = (
 )
 """No address of one host anywhere (RFC 6890): not in a network, and not outside the cluster."""
 
+Here: TypeAlias = tuple[Address, ...]
+"""Addresses that a node has outside VRFs, those of host links included."""
+
 REFUSED: Final = Claim(due=Due.REFUSED)
 UNREACHED: Final = Claim(due=Due.UNREACHED)
+UNSENT: Final = Claim(due=Due.UNSENT)
 UNTOUCHED: Final = Claim(due=Due.UNTOUCHED)
 CONTESTED: Final = Claim(due=Due.CONTESTED)
 EGRESS: Final = Claim(due=Due.EGRESS)
@@ -38,7 +42,6 @@ class Rights:
 
     meaning: Meaning
     _of_networks: dict[tuple[NodeName | None, NetworkNumber, int], DueMap] = field(default_factory=dict)
-    _of_outsiders: dict[tuple[NodeName, str, int], DueMap] = field(default_factory=dict)
 
     def of_network(self, network: NetworkNumber, node: NodeName, family: int) -> DueMap:
         """Of the network's pods on a node. Nodes differ only where Services answer locally."""
@@ -51,23 +54,17 @@ class Rights:
             )
         return self._of_networks[key]
 
-    def of_outsider(self, node: NodeName, family: int) -> DueMap:
-        """Of whoever comes to the node by a device that is not ours."""
-        return self._outside(node, "outsider", family)
+    def of_outsider(self, node: NodeName, family: int, here: Here = ()) -> DueMap:
+        """Of whoever comes to the node by a device that is not ours. `here`: the node's addresses."""
+        return _of_others(self.meaning, node, "outsider", family, here)
 
-    def of_host_link(self, node: NodeName, family: int) -> DueMap:
+    def of_host_link(self, node: NodeName, network: NetworkNumber, family: int) -> DueMap:
         """Of a network's packets once they have left its VRF by the host link."""
-        return self._outside(node, "host link", family)
+        return _of_host_link(self.meaning, node, self.meaning.networks[network], family)
 
-    def of_process(self, node: NodeName, family: int) -> DueMap:
+    def of_process(self, node: NodeName, family: int, here: Here = ()) -> DueMap:
         """Of the node's own processes, its pods aside."""
-        return self._outside(node, "process", family)
-
-    def _outside(self, node: NodeName, who: str, family: int) -> DueMap:
-        key = (node, who, family)
-        if key not in self._of_outsiders:
-            self._of_outsiders[key] = _of_others(self.meaning, node, who, family)
-        return self._of_outsiders[key]
+        return _of_others(self.meaning, node, "process", family, here)
 
 
 def _of_network(meaning: Meaning, network: MeantNetwork, answers: Answers, family: int) -> DueMap:
@@ -75,11 +72,8 @@ def _of_network(meaning: Meaning, network: MeantNetwork, answers: Answers, famil
     painting.everything(REFUSED)
     if network.may_leave and family in network.versions:
         painting.everything(EGRESS)
-    painting.ranges((*config.pod_ranges, *config.service_ranges, *config.node_ranges), REFUSED)
-    painting.ranges((config.host_links_v4, config.host_links_v6), REFUSED)
+    painting.ranges(_inside(meaning, network), REFUSED)
     painting.ranges(NOBODYS, UNREACHED)
-    for number in sorted(network.reach):
-        painting.ranges((s.prefix for s in meaning.networks[number].declared.subnets), REFUSED)
     for number in sorted(network.reach):
         for node, prefixes in meaning.networks[number].blocks.items():
             if node in meaning.nodes:
@@ -95,6 +89,29 @@ def _of_network(meaning: Meaning, network: MeantNetwork, answers: Answers, famil
     return painting.finished()
 
 
+def _inside(meaning: Meaning, network: MeantNetwork) -> Iterator[Prefix]:
+    """Where the network's egress never leads: the cluster's ranges, and subnets that it has routes for."""
+    config = meaning.config
+    yield from (*config.pod_ranges, *config.service_ranges, *config.node_ranges)
+    yield from (config.host_links_v4, config.host_links_v6)
+    for number in network.reach:
+        yield from (subnet.prefix for subnet in meaning.networks[number].declared.subnets)
+
+
+def _of_host_link(meaning: Meaning, node: NodeName, network: MeantNetwork, family: int) -> DueMap:
+    """What was let out goes on; nothing else comes this way."""
+    painting = Painting(family)
+    painting.everything(UNTOUCHED if network.may_leave else UNSENT)
+    painting.ranges(_inside(meaning, network), UNSENT)
+    painting.ranges(NOBODYS, UNSENT)
+    _host_links(meaning, node, REFUSED, painting)
+    for address in meaning.services.closed:
+        painting.address(address, REFUSED)
+    for place in network.infrastructure:
+        painting.port(place.address, place.protocol, place.port, UNTOUCHED)
+    return painting.finished()
+
+
 def _infrastructure(painting: Painting, network: MeantNetwork) -> None:
     """An endpoint that is said to be at an address of a pod of ours has no place of its own."""
     blocks = [layer for layer in painting.layers if layer.claim.due is Due.BLOCK]
@@ -107,11 +124,11 @@ def _infrastructure(painting: Painting, network: MeantNetwork) -> None:
         painting.port(place.address, place.protocol, place.port, INFRASTRUCTURE)
 
 
-def _of_others(meaning: Meaning, node: NodeName, who: str, family: int) -> DueMap:
+def _of_others(meaning: Meaning, node: NodeName, who: str, family: int, here: Here) -> DueMap:
     painting = Painting(family)
     painting.everything(UNTOUCHED)
-    _host_links(meaning, node, who, painting)
-    for address in meaning.nodes[node].addresses:
+    _host_links(meaning, node, UNREACHED if who == "process" else REFUSED, painting)
+    for address in here:
         for protocol, port in meaning.services.closed_ports:
             painting.port(address, protocol, port, REFUSED)
     for address, closure in meaning.services.closed.items():
@@ -131,12 +148,11 @@ def _closed(closure: Closure, who: str) -> Claim:
     return REFUSED
 
 
-def _host_links(meaning: Meaning, node: NodeName, who: str, painting: Painting) -> None:
+def _host_links(meaning: Meaning, node: NodeName, claim: Claim, painting: Painting) -> None:
     """The far ends of the links are the networks': nobody talks to them."""
     config = meaning.config
     for number in sorted(meaning.nodes[node].present):
         for link in _links(meaning, number):
-            claim = UNREACHED if who == "process" else REFUSED
             painting.address(link.network_address + 2 * number + 1, claim)
     del config
 
