@@ -7,7 +7,7 @@ VM = .venv/bin/python tools/vm.py
 KERNEL_TESTS = tests/kernel tests/contracts/test_kernel.py tests/agent/test_preflight.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-cluster test lint test-pure test-cluster test-kernel fmt golden bench lock clean
+.PHONY: help setup demo demo-cluster test lint test-pure test-cni test-cluster test-kernel fmt golden bench lock clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name does; do \
@@ -22,16 +22,20 @@ demo: setup  ## show the product at work: isolated networks on two nodes, under 
 demo-cluster: setup  ## show it on a Kubernetes API server: a commit, the controller, two agents, packets
 	binaries=$$(tools/control_plane.sh) && ATOLL_CONTROL_PLANE="$$binaries" atoll demo --cluster
 
-test: lint test-pure test-cluster test-kernel  ## check everything: style, types, layers, every tier of tests
+test: lint test-pure test-cni test-cluster test-kernel  ## check everything: style, types, layers, every tier of tests
 
 lint: setup  ## check style, types and layers
 	ruff check
 	ruff format --check
 	mypy
 	lint-imports
+	tools/cni_check.sh lint
 
 test-pure: setup  ## test the tiers that need neither VRF nor an API server
 	pytest --numprocesses 2 --ignore tests/kernel --ignore tests/cluster
+
+test-cni: setup  ## test the CNI plugin's binary by its protocol
+	tools/cni_check.sh test
 
 test-cluster: setup  ## test on a real kube-apiserver and etcd, built once in 7 minutes where there are none
 	binaries=$$(tools/control_plane.sh) && ATOLL_CONTROL_PLANE="$$binaries" \
