@@ -62,7 +62,7 @@ def test_every_package_of_the_project_is_copied() -> None:
 
 
 def test_stages_build_on_stages() -> None:
-    stages = ["${BASE}"]
+    stages = ["${BASE}", "${GO}"]
     for word, arguments in instructions():
         if word == "FROM":
             origin, _, name = arguments.partition(" AS ")
@@ -70,7 +70,7 @@ def test_stages_build_on_stages() -> None:
             stages.append(name)
         for origin in re.findall(r"--from=(\S+)", arguments):
             assert origin in stages
-    assert stages == ["${BASE}", "build", "runtime", "controller", "agent"]
+    assert stages == ["${BASE}", "${GO}", "build", "cni", "runtime", "controller", "agent"]
 
 
 def test_the_controller_runs_as_the_user_of_the_chart() -> None:
@@ -89,6 +89,24 @@ def test_the_last_stages_have_no_tools_to_build_with() -> None:
         ["iproute2", "libnftables1", "nftables"],
     ]
     assert "pip uninstall" in final
+
+
+def test_the_agents_image_carries_the_cni_plugin() -> None:
+    _, _, agent = RECIPE.partition("AS agent")
+    assert "COPY --from=cni /atoll-cni /opt/atoll/cni/atoll-cni" in agent
+
+
+def test_the_cni_plugin_is_built_as_everywhere_else() -> None:
+    script = (ROOT / "tools" / "cni_plugin.sh").read_text(encoding="utf-8")
+    linked = "-s -w -X main.version=$version"
+    assert f'flags="{linked}"' in script
+    assert f'-trimpath -buildvcs=false -ldflags "{linked}"' in RECIPE
+
+
+def test_the_images_go_is_as_new_as_the_cni_plugin_wants() -> None:
+    wanted = re.search(r"^go (\d+\.\d+)", (ROOT / "cni" / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
+    assert wanted is not None
+    assert f"ARG GO=golang:{wanted[1]}-bookworm" in RECIPE
 
 
 def test_the_versions_are_the_projects() -> None:
