@@ -29,7 +29,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "atoll", 
 CHECKOUT = Path(__file__).resolve().parent.parent
 KEPT_ENVIRONMENT = (
     *("CI", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "PYTEST_ADDOPTS", "TERM"),
-    "ATOLL_HEADQUARTERS",  # of the demo on a cluster
+    *("ATOLL_HEADQUARTERS", "ATOLL_PLAIN_CLUSTER"),  # control planes beside the command
     *("ATOLL_CNI", "ATOLL_KUBELET"),  # what tools/cni_plugin.sh and tools/kubelet.sh built
 )
 MODULES = "vrf vxlan veth bridge dummy nf_tables nft_chain_nat nft_fib_inet nft_ct nft_reject_inet nft_masq"

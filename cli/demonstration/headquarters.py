@@ -38,7 +38,7 @@ from compiler.inventory import Inventory
 from compiler.parse import parse
 from controller.directory import read_directory
 from controller.reach import reach_of
-from kube.api import ObjectRef
+from kube.api import Api, ObjectRef
 from kube.client import ClusterApi
 from kube.connection import connect
 from kube.kinds import (
@@ -199,18 +199,8 @@ class OwnHeadquarters:
         return int(self._plane.url.rpartition(":")[2])
 
     def kubeconfig(self, node: str) -> str:
-        self._onlooker.until(
-            SERVICE_ACCOUNTS, lambda found: node in found, f"the account of {node}", namespace=ACCOUNTS
-        )
-        bound = {"apiVersion": "v1", "kind": "Node", "name": node}
-        body = {
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenRequest",
-            "spec": {"expirationSeconds": _TOKEN_SECONDS, "boundObjectRef": bound},
-        }
-        answer = self._api.create(SERVICE_ACCOUNTS, body, namespace=ACCOUNTS, name=node, subresource="token")
-        token = msgspec.json.decode(answer, type=_Object).status.token
-        return _portable(self._plane.bearer(node, token), self._plane.ca)
+        token = node_token(self._api, self._onlooker, node)
+        return portable(self._plane.bearer(node, token), self._plane.ca)
 
     def pod_uids(self) -> Mapping[str, str]:
         refs = {f"{pod.namespace}/{pod.name}": pod.ref for pod in population.pods()}
@@ -312,13 +302,35 @@ class OwnHeadquarters:
         self._exit.close()
 
 
-def _portable(kubeconfig: Path, ca: Path) -> str:
-    """With the certificate in it: a virtual machine does not see the file."""
+def node_token(api: Api, onlooker: Onlooker, node: str) -> str:
+    """Of the account that the controller makes for the node, once it has."""
+    onlooker.until(
+        SERVICE_ACCOUNTS, lambda found: node in found, f"the account of {node}", namespace=ACCOUNTS
+    )
+    bound = {"apiVersion": "v1", "kind": "Node", "name": node}
+    body = {
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenRequest",
+        "spec": {"expirationSeconds": _TOKEN_SECONDS, "boundObjectRef": bound},
+    }
+    answer = api.create(SERVICE_ACCOUNTS, body, namespace=ACCOUNTS, name=node, subresource="token")
+    return msgspec.json.decode(answer, type=_Object).status.token
+
+
+def portable(kubeconfig: Path, ca: Path) -> str:
+    """With certificates and keys in it: a virtual machine does not see the files."""
     config = json.loads(kubeconfig.read_text())
-    coded = base64.b64encode(ca.read_bytes()).decode()
     server = config["clusters"][0]["cluster"]["server"]
-    config["clusters"][0]["cluster"] = {"server": server, "certificate-authority-data": coded}
+    config["clusters"][0]["cluster"] = {"server": server, "certificate-authority-data": _coded(ca)}
+    user = config["users"][0]["user"]
+    for name in ("client-certificate", "client-key"):
+        if name in user:
+            user[f"{name}-data"] = _coded(Path(user.pop(name)))
     return json.dumps(config)
+
+
+def _coded(file: Path) -> str:
+    return base64.b64encode(file.read_bytes()).decode()
 
 
 def _all_in_force(networks: Objects) -> bool:

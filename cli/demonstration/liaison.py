@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from socketserver import ThreadingMixIn
 from typing import Any, Final, Protocol, cast
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 from xmlrpc.client import Fault, ProtocolError, ServerProxy
 from xmlrpc.server import SimpleXMLRPCRequestHandler, SimpleXMLRPCServer
 
@@ -94,7 +94,7 @@ class _Server(ThreadingMixIn, SimpleXMLRPCServer):
 class Switchboard:
     """Answers as soon as there is somebody who can; a call before that waits, and is noticed."""
 
-    def __init__(self) -> None:
+    def __init__(self, methods: Sequence[str] = METHODS) -> None:
         path = f"/{secrets.token_urlsafe(24)}"
         handler = type("_Handler", (SimpleXMLRPCRequestHandler,), {"rpc_paths": (path,)})
         self._server = _Server(
@@ -103,12 +103,13 @@ class Switchboard:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}{path}"
         self.called = threading.Event()
         self._open = threading.Event()
-        self._chief: Headquarters | None = None
-        for name in METHODS:
+        self._chief: object = None
+        for name in methods:
             self._server.register_function(self._answering(name), name)
         threading.Thread(target=self._server.serve_forever, name="switchboard", daemon=True).start()
 
-    def connect(self, chief: Headquarters) -> None:
+    def connect(self, chief: object) -> None:
+        """It has the methods."""
         self._chief = chief
         self._open.set()
 
@@ -130,20 +131,24 @@ class Switchboard:
 
 def dial(environment: Mapping[str, str] = os.environ) -> Headquarters:
     """Who answers at the line that the environment names."""
-    return cast(Headquarters, _Remote(urlsplit(environment[ENVIRONMENT]), host(environment)))
+    return cast(Headquarters, Remote(environment[ENVIRONMENT], METHODS, host(environment)))
 
 
 def host(environment: Mapping[str, str] = os.environ) -> str:
     return environment.get(HOST, "127.0.0.1")
 
 
-class _Remote:
-    def __init__(self, url: SplitResult, host: str) -> None:
+class Remote:
+    """Has these methods, and asks at a switchboard's URL, by way of `host`."""
+
+    def __init__(self, url: str, methods: Sequence[str], host: str) -> None:
+        split = urlsplit(url)
         self._host = host
-        self._url = f"http://{host}:{url.port}{url.path}"
+        self._methods = methods
+        self._url = f"http://{host}:{split.port}{split.path}"
 
     def __getattr__(self, name: str) -> Callable[..., object]:
-        if name not in METHODS:
+        if name not in self._methods:
             raise AttributeError(name)
 
         def ask(*arguments: object) -> object:

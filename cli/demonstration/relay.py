@@ -17,12 +17,12 @@ _END_SECONDS: Final = 5.0
 
 
 class Relay:
-    """Answers on 127.0.0.1 of the place, on the port that the target has as well."""
+    """Answers on an address of the place, on the port that the target has as well."""
 
-    def __init__(self, place: Namespace, target: tuple[str, int]) -> None:
+    def __init__(self, place: Namespace, target: tuple[str, int], *, address: str = "127.0.0.1") -> None:
         self._target = target
         with place.entered():
-            self._listener = socket.create_server(("127.0.0.1", target[1]))
+            self._listener = socket.create_server((address, target[1]))
         # A new thread begins in its maker's namespace, which is the one that reaches the target.
         self._threads = [threading.Thread(target=self._accept, name=f"relay of {place.name}", daemon=True)]
         self._threads[0].start()
