@@ -1,0 +1,215 @@
+"""compute.py on a scratch repository: what would be merged is judged, nothing of it is run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.controller.kubectl import inventory_json
+from tests.template.scripts import TEMPLATE, run
+
+ENVIRONMENT = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_AUTHOR_NAME": "author",
+    "GIT_AUTHOR_EMAIL": "author@example.com",
+    "GIT_COMMITTER_NAME": "author",
+    "GIT_COMMITTER_EMAIL": "author@example.com",
+}
+MESH = """\
+apiVersion: atoll.dev/v1alpha1
+kind: VirtualNetworkRouter
+metadata: {name: all, namespace: payments}
+spec: {type: mesh, virtualNetworkSelector: {}}
+"""
+NETWORK = """\
+apiVersion: atoll.dev/v1alpha1
+kind: VirtualNetwork
+metadata: {name: more, namespace: payments}
+spec: {subnets: [10.31.0.0/24]}
+"""
+
+
+class Repository:
+    """The template's own declarations on the branch main, and a change on another."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.git("init", "--quiet", "--initial-branch=main", str(path), at=path.parent)
+        names = subprocess.run(
+            ["git", "ls-files", "-z", "."], cwd=TEMPLATE, capture_output=True, text=True, check=True
+        ).stdout.split("\0")
+        self.commit({name: (TEMPLATE / name).read_text(encoding="utf-8") for name in names if name})
+        self.git("checkout", "--quiet", "-b", "change")
+
+    def git(self, *arguments: str, at: Path | None = None) -> str:
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=at or self.path,
+            env=ENVIRONMENT | {"PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    def commit(self, texts: dict[str, str]) -> str:
+        for name, text in texts.items():
+            (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.path / name).write_text(text, encoding="utf-8")
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", "change")
+        return self.git("rev-parse", "HEAD")
+
+    def compute(
+        self, *more: str, code: int, environment: dict[str, str] | None = None
+    ) -> tuple[dict[str, Any], str]:
+        """What run.json says, and what was printed."""
+        out = self.path.parent / "out"
+        done = run(
+            "compute.py",
+            *("--base", "main", "--head", "change", "--number", "7", "--out", out),
+            *more,
+            cwd=self.path,
+            environment=ENVIRONMENT | (environment or {}),
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        result: dict[str, Any] = json.loads((out / "run.json").read_bytes())
+        return result, done.stdout
+
+    def policy(self) -> Any:
+        return json.loads((self.path.parent / "out" / "policy.json").read_bytes())["policy"]
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "repository")
+
+
+def test_a_harmless_change_passes(repository: Repository) -> None:
+    head = repository.commit({"networks/payments/more.yaml": NETWORK})
+    result, _ = repository.compute(code=0)
+    assert result == {
+        "number": 7,
+        "base": repository.git("rev-parse", "main"),
+        "head": head,
+        "steps": {"validate": 0, "policy": 0},
+        "conflict": False,
+    }
+    assert repository.policy()["verdict"] == "kept"
+
+
+def test_a_guarded_rule_that_is_broken_is_found(repository: Repository) -> None:
+    repository.commit({"networks/payments/more.yaml": NETWORK, "networks/payments/all.yaml": MESH})
+    result, printed = repository.compute(code=1)
+    assert result["steps"] == {"validate": 0, "policy": 1}
+    assert "payments/ledger may newly talk to payments/more (networks/payments/all.yaml:1)" in printed
+    assert [breach["guard"] for breach in repository.policy()["breaches"]] == ["card-data-stays-closed"]
+    repository.compute("--approved-by", "carol", "--approved-by", "dave", code=0)
+    repository.compute("--leave-approvals", code=0)
+
+
+def test_a_change_cannot_bring_its_own_policy(repository: Repository) -> None:
+    relaxed = (TEMPLATE / "policy.yaml").read_text(encoding="utf-8").replace("data: card", "data: none")
+    repository.commit(
+        {
+            "networks/payments/more.yaml": NETWORK,
+            "networks/payments/all.yaml": MESH,
+            "policy.yaml": relaxed,
+        }
+    )
+    repository.compute(code=1)
+    assert [breach["guard"] for breach in repository.policy()["breaches"]] == ["", "card-data-stays-closed"]
+
+
+def test_errors_are_told_with_their_places(repository: Repository) -> None:
+    repository.commit({"networks/payments/more.yaml": NETWORK.replace("10.31.0.0", "10.31.0.1")})
+    result, printed = repository.compute("--leave-approvals", code=1)
+    assert result["steps"]["validate"] == 1
+    assert "networks/payments/more.yaml:4:18: error ATL402" in printed
+
+
+def test_what_would_be_merged_is_judged(repository: Repository) -> None:
+    """Neither side has a fault of its own: two networks with one name come together."""
+    repository.commit({"networks/payments/one.yaml": NETWORK})
+    repository.git("checkout", "--quiet", "main")
+    repository.commit({"networks/payments/two.yaml": NETWORK})
+    result, printed = repository.compute(code=1)
+    assert result["steps"]["validate"] == 1
+    assert "the name is already taken by the object at networks/payments/one.yaml:1:1" in printed
+    assert repository.git("status", "--porcelain") == ""
+
+
+def test_conflicts_are_said(repository: Repository) -> None:
+    repository.commit({"networks/payments/one.yaml": NETWORK})
+    repository.git("checkout", "--quiet", "main")
+    repository.commit({"networks/payments/one.yaml": NETWORK.replace("10.31", "10.32")})
+    result, printed = repository.compute("--leave-approvals", code=1)
+    assert (result["conflict"], result["steps"]) == (True, {})
+    assert "resolve the conflicts first" in printed
+
+
+def test_nothing_of_the_change_is_run(repository: Repository) -> None:
+    witness = repository.path.parent / "witness"
+    evil = f"import pathlib; pathlib.Path({str(witness)!r}).touch()\n"
+    repository.commit(
+        {
+            "setup.py": evil,
+            "sitecustomize.py": evil,
+            "compiler/__init__.py": evil,
+            "json.py": evil,
+            ".review/payload.py": evil,
+            "conftest.py": evil,
+            ".gitattributes": "* filter=evil merge=evil diff=evil\n",
+            "networks/payments/more.yaml": NETWORK,
+        }
+    )
+    repository.git("checkout", "--quiet", "main")
+    repository.compute(code=0)
+    assert not witness.exists()
+
+
+def test_names_and_texts_are_no_commands_to_githubs_runner(repository: Repository) -> None:
+    repository.commit({"::set-output name=x::y.yaml": "kind: [\n::error::x"})
+    _, printed = repository.compute("--leave-approvals", code=1, environment={"GITHUB_ACTIONS": "true"})
+    opening, _, rest = printed.partition("\n")
+    assert opening.startswith("::stop-commands::")
+    assert opening not in rest
+
+
+def test_labels_of_namespaces_come_from_the_inventory_of_the_base(repository: Repository) -> None:
+    repository.git("checkout", "--quiet", "main")
+    repository.commit({".review/inventory.json": inventory_json({}).decode()})
+    repository.git("checkout", "--quiet", "-B", "change")
+    repository.commit({".review/inventory.json": "broken"})
+    result, _ = repository.compute(code=0)
+    assert result["steps"] == {"validate": 0, "policy": 0}
+
+
+def test_gitlabs_event_says_which_request(repository: Repository, tmp_path: Path) -> None:
+    head = repository.commit({"networks/payments/more.yaml": NETWORK})
+    repository.git("update-ref", "refs/merge-requests/3/head", head)
+    repository.git("remote", "add", "origin", str(repository.path))
+    repository.git("checkout", "--quiet", "main")
+    payload = tmp_path / "payload.json"
+    attributes = {"iid": 3, "target_branch": "main"}
+    payload.write_text(json.dumps({"object_kind": "merge_request", "object_attributes": attributes}))
+    result, _ = repository.compute(
+        "--head",
+        "nothing",
+        "--gitlab-payload",
+        str(payload),
+        code=0,
+        environment={"CI_DEFAULT_BRANCH": "main"},
+    )
+    assert (result["number"], result["head"]) == (3, head)
+
+
+def test_a_base_that_is_not_there_is_said_in_one_line(repository: Repository) -> None:
+    done = run("compute.py", "--base", "origin/main", cwd=repository.path, environment=ENVIRONMENT)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "review: git rev-parse failed: is origin/main^{commit} there, and fetched?" in done.stderr
