@@ -143,7 +143,7 @@ def _to_mapped(found: list[Live], column: int) -> list[Live]:
     for batch, element in found:
         assert element is not None
         _, *port = _numbers(element)
-        key = (*batch.now[:MARK], batch.tracking, batch.now_tracking, batch.zone, *port)
+        key = (batch.entry, batch.now[:MARK], batch.tracking, batch.now_tracking, batch.zone, *port)
         choices.setdefault(key, []).append((batch, element))
     translated: list[Live] = []
     for members in choices.values():
