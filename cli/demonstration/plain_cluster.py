@@ -11,9 +11,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Protocol
 
+import msgspec
+
 import schemas
 from cli.demonstration.headquarters import ACCOUNTS, SYSTEM, node_token, portable
-from cli.demonstration.onlooker import Onlooker
+from cli.demonstration.onlooker import Objects, Onlooker
 from cli.demonstration.process import Process
 from cli.failure import Failure
 from cli.lab.control_plane import Binaries, CommandRefused, ControlPlane
@@ -23,7 +25,7 @@ from cli.lab.kubelets import ClusterNode, Kubelets
 from kube.api import ObjectRef
 from kube.client import ClusterApi
 from kube.connection import connect
-from kube.kinds import SERVICES
+from kube.kinds import EVENTS, SERVICES
 
 ENVIRONMENT: Final = "ATOLL_PLAIN_CLUSTER"
 """The line's URL, as cli/demonstration/liaison.py has it."""
@@ -48,6 +50,10 @@ class PlainCluster(Protocol):
         """As kube-controller-manager does: of the pods that are ready now."""
         ...
 
+    def await_event(self, namespace: str, name: str, reason: str) -> str:
+        """What an event about an object of that name says, once there is one."""
+        ...
+
     def agent_kubeconfig(self, node: str) -> str:
         """With the account that the controller has made for the node."""
         ...
@@ -62,6 +68,19 @@ class PlainCluster(Protocol):
 
 
 METHODS: Final = tuple(name for name in vars(PlainCluster) if not name.startswith("_"))
+
+
+class _Regarding(msgspec.Struct):
+    name: str = ""
+
+
+class _Event(msgspec.Struct):
+    reason: str = ""
+    note: str = ""
+    regarding: _Regarding = msgspec.field(default_factory=_Regarding)
+
+
+_events = msgspec.json.Decoder(_Event)
 
 
 class OwnPlainCluster:
@@ -111,6 +130,15 @@ class OwnPlainCluster:
 
     def publish_endpoints(self, namespace: str, service: str) -> None:
         publish(self._api, ObjectRef(resource=SERVICES, namespace=namespace, name=service))
+
+    def await_event(self, namespace: str, name: str, reason: str) -> str:
+        def told(events: Objects) -> list[str]:
+            found = [_events.decode(event) for event in events.values()]
+            return [e.note for e in found if (e.regarding.name, e.reason) == (name, reason)]
+
+        what = f"event {reason} about {namespace}/{name}"
+        events = self._onlooker.until(EVENTS, lambda e: bool(told(e)), what, namespace=namespace)
+        return told(events)[0]
 
     def agent_kubeconfig(self, node: str) -> str:
         token = node_token(self._api, self._onlooker, node)

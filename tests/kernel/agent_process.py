@@ -73,16 +73,7 @@ class AgentProcess:
 
     def configuration(self) -> Json:
         """What the agent's installation writes into the runtime's folder."""
-        capabilities = dict.fromkeys(("portMappings", "bandwidth", "ips", "mac"), True)
-        plugin = {
-            "type": plugin_binary().name,
-            "socket": str(self.socket),
-            "confDir": str(self.folder / "net.d"),
-            "cacheDir": str(self.folder / "cache"),
-            "capabilities": capabilities,
-        }
-        versions = ["1.0.0", "1.1.0"]
-        return {"cniVersion": "1.0.0", "cniVersions": versions, "name": "atoll", "plugins": [plugin]}
+        return plugin_list(self.socket, default_networks=self.folder / "net.d", cache=self.folder / "cache")
 
     def start(self, *more: str) -> None:
         """`await_answering` says when it answers: agents of several nodes start at the same time."""
@@ -156,6 +147,19 @@ class AgentProcess:
 
     def close(self) -> None:
         self.process.end()
+
+
+def plugin_list(socket: Path, *, default_networks: Path, cache: Path) -> Json:
+    """The configuration list with our plugin alone."""
+    plugin = {
+        "type": plugin_binary().name,
+        "socket": str(socket),
+        "confDir": str(default_networks),
+        "cacheDir": str(cache),
+        "capabilities": dict.fromkeys(("portMappings", "bandwidth", "ips", "mac"), True),
+    }
+    versions = ["1.0.0", "1.1.0"]
+    return {"cniVersion": "1.0.0", "cniVersions": versions, "name": "atoll", "plugins": [plugin]}
 
 
 def default_network(node: LabNode, folder: Path) -> str:

@@ -203,7 +203,7 @@ def test_check_notices_what_somebody_took_from_the_pod(
     (pod,) = newcomers("left/robbed")
     settled(agent.runtime.add(sandbox_of(pod)))
     settled(agent.runtime.check(sandbox_of(pod)))
-    pod.place.ip("-4 route delete default")
+    pod.place.run("ip", "-4", "route", "delete", "default")
     robbed = agent.runtime.check(sandbox_of(pod))
     assert robbed.code == NOT_AS_ADDED, robbed
     assert "left/robbed" in robbed.message
