@@ -7,7 +7,6 @@ packet may have become (a Service's backends), and cutting it says nothing about
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,9 +23,6 @@ MARK: Final = 4
 Values = tuple[Intervals, Intervals, Intervals, Intervals, Intervals]
 """By the columns above."""
 
-DESTINATION: Final = 1
-SOURCE: Final = 2
-"""What nat has decided about a connection, as flags."""
 FIRST_OF_CONNECTION: Final = int(Tracking.NEW | Tracking.ORIGINAL)
 """Nat chains see new connections; what they decided holds for the packets that follow."""
 
@@ -43,7 +39,6 @@ class Batch:
     """As matches see it: `notrack` makes it UNTRACKED."""
     translated: int = 0
     """A bit for each column."""
-    decided: int = 0
     zone: int | None = None
     trail: Trail | None = None
 
@@ -85,11 +80,6 @@ class Batch:
         copy.trail = trail
         return copy
 
-    def with_decided(self, flag: int) -> Batch:
-        copy = self._copy(self.entry, self.now)
-        copy.decided = self.decided | flag
-        return copy
-
     def with_zone(self, zone: int) -> Batch:
         copy = self._copy(self.entry, self.now)
         copy.zone = zone
@@ -108,7 +98,6 @@ class Batch:
             self.tracking,
             self.now_tracking,
             self.translated,
-            self.decided,
             self.zone,
             self.trail,
         )
@@ -139,21 +128,50 @@ def _box(family: int, values: Values, tracking: int) -> Box:
     return Box(family=family, saddr=saddr, daddr=daddr, protocol=protocol, dport=dport, tracking=tracking)
 
 
-def coalesce(batches: Iterable[Batch]) -> list[Batch]:
-    """Fewer batches for the same packets: those that differ in their untranslated destination only."""
+def coalesce(batches: list[Batch]) -> list[Batch]:
+    """Fewer batches for the same packets: those that differ in one column only become one.
+
+    First in tracking, then, where nothing is translated, in destination and in protocol.
+    """
+    if len(batches) < 2:
+        return batches
+    merged = _joined_tracking(batches)
+    for column in (DADDR, PROTOCOL):
+        merged = _joined(merged, column)
+    return merged
+
+
+def _joined_tracking(batches: list[Batch]) -> list[Batch]:
+    alike: dict[tuple[object, ...], Batch] = {}
+    for batch in batches:
+        untracked = batch.now_tracking == Tracking.UNTRACKED
+        key = (batch.now, batch.entry, batch.translated, batch.zone, untracked)
+        held = alike.get(key)
+        if held is None:
+            alike[key] = batch
+            continue
+        copy = held._copy(held.entry, held.now)
+        copy.tracking = held.tracking | batch.tracking
+        copy.now_tracking = held.now_tracking | batch.now_tracking
+        alike[key] = copy
+    return list(alike.values())
+
+
+def _joined(batches: list[Batch], column: int) -> list[Batch]:
     apart: list[Batch] = []
     alike: dict[tuple[object, ...], list[Batch]] = {}
     for batch in batches:
-        if batch.translated:
+        if batch.translated & ~(1 << MARK):
             apart.append(batch)
             continue
-        saddr, _, protocol, dport, mark = batch.now
-        state = (batch.tracking, batch.now_tracking, batch.decided, batch.zone)
-        alike.setdefault((saddr, protocol, dport, mark, *state), []).append(batch)
+        now = batch.now
+        rest = now[:column] + now[column + 1 :]
+        key = (rest, batch.tracking, batch.now_tracking, batch.translated, batch.zone)
+        alike.setdefault(key, []).append(batch)
     for members in alike.values():
         first = members[0]
         if len(members) > 1:
-            daddr = union(interval for member in members for interval in member.now[DADDR])
-            first = first._copy(_with(first.entry, DADDR, daddr), _with(first.now, DADDR, daddr))
+            values = union(interval for member in members for interval in member.now[column])
+            first = first._copy(_with(first.entry, column, values), _with(first.now, column, values))
         apart.append(first)
     return apart

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from verifier.batch import DADDR, MARK, NO_MARK, SADDR, Batch, batch_of, coalesce
+from verifier.batch import DADDR, DPORT, MARK, NO_MARK, SADDR, Batch, batch_of, coalesce
 from verifier.fault import Contradiction
 from verifier.intervals import Intervals
 from verifier.outcome import Fate, Flow, Outcome, Trail
@@ -29,6 +29,7 @@ MULTICAST: Final[dict[int, Intervals]] = {
     6: ((0xFF << 120, 2**128 - 1),),
 }
 """Never forwarded without a multicast router: for the node itself, if for anyone (ip_route_input)."""
+_TRANSLATED: Final = 1 << SADDR | 1 << DADDR | 1 << DPORT
 _TO_THE_NODE: Final = (
     RouteKind.LOCAL,
     RouteKind.BROADCAST,
@@ -104,26 +105,25 @@ class Kernel:
 
 @dataclass(slots=True)
 class _Visit:
-    """One crossing of a node; flows gather as packets end."""
+    """One crossing of a node; packets gather by what became of them."""
 
     kernel: Kernel
     family: int
     undo: Undo | None = None
     traced: bool = False
     looked_back: bool = False
-    flows: list[Flow] = field(default_factory=list)
+    ended: dict[Outcome, list[Batch]] = field(default_factory=dict)
 
     def arrive(self, device: Link, batch: Batch) -> tuple[Flow, ...]:
         routing = self.kernel.routing
         vrf = routing.vrf_of(device.name)
         batches = self._hook(Hook.PREROUTING, [batch], iif=device, tracked=False)
         if vrf is not None and vrf is not device:
-            batches = self._hook(Hook.PREROUTING, batches, iif=vrf)
-        if not self.traced:
-            batches = coalesce(batches)
+            batches = self._hook(Hook.PREROUTING, self._fewer(batches), iif=vrf, translates=False)
+        batches = self._fewer(batches)
         iif = vrf or device
         self._route(batches, vrf, iif, device.name)
-        return tuple(self.flows)
+        return self._flows()
 
     def make(self, batch: Batch) -> tuple[Flow, ...]:
         """Routed, judged in output, and routed again where that changed the destination."""
@@ -138,7 +138,7 @@ class _Visit:
                     continue
                 for again, moved in self._ways([done], None, LOOPBACK):
                     self._send(moved, again, None)
-        return tuple(self.flows)
+        return self._flows()
 
     def _hook(
         self,
@@ -148,24 +148,23 @@ class _Visit:
         iif: Link | None = None,
         oif: Link | None = None,
         tracked: bool = True,
+        translates: bool = True,
     ) -> list[Batch]:
         scene = Scene(self.family, hook, self.kernel.routing, iif, oif, tracked, self.traced)
-        passed = Walk(self.kernel.program, scene, self._finish, self.undo).through(batches)
+        walk = Walk(self.kernel.program, scene, self._finish, self.undo, translates)
+        passed = walk.through(batches)
         self.looked_back = self.looked_back or scene.looked_back
         return passed
 
+    def _fewer(self, batches: list[Batch]) -> list[Batch]:
+        return batches if self.traced else coalesce(batches)
+
     def _finish(self, batch: Batch, outcome: Outcome) -> None:
-        self.flows.append(
-            Flow(
-                packets=batch.came_as,
-                sent=batch.leaves_as,
-                outcome=outcome,
-                trail=batch.trail,
-                zone=batch.zone,
-                mark=batch.now[MARK],
-                translated_source=bool(batch.translated & 1 << SADDR),
-                translated_destination=bool(batch.translated & 1 << DADDR),
-            )
+        self.ended.setdefault(outcome, []).append(batch)
+
+    def _flows(self) -> tuple[Flow, ...]:
+        return tuple(
+            _flow(batch, outcome) for outcome, batches in self.ended.items() for batch in self._fewer(batches)
         )
 
     def _ways(
@@ -268,3 +267,17 @@ class _Visit:
                 self._finish(cut, Outcome(fate=Fate.DROPPED, link=device.name, reason=reason))
                 continue
             self._finish(cut, Outcome(fate=Fate.HOST_LINK, link=device.name, peer=peer.name, mac=mac))
+
+
+def _flow(batch: Batch, outcome: Outcome) -> Flow:
+    came = batch.came_as
+    return Flow(
+        packets=came,
+        sent=batch.leaves_as if batch.translated & _TRANSLATED else came,
+        outcome=outcome,
+        trail=batch.trail,
+        zone=batch.zone,
+        mark=batch.now[MARK],
+        translated_source=bool(batch.translated & 1 << SADDR),
+        translated_destination=bool(batch.translated & 1 << DADDR),
+    )

@@ -22,8 +22,11 @@ def point(number: int) -> Intervals:
 
 def union(parts: Iterable[Interval]) -> Intervals:
     """Of intervals in any order, overlapping or not."""
+    found = sorted(parts)
+    if len(found) < 2:
+        return tuple(found)
     merged: list[Interval] = []
-    for first, last in sorted(parts):
+    for first, last in found:
         if merged and first <= merged[-1][1] + 1:
             if last > merged[-1][1]:
                 merged[-1] = (merged[-1][0], last)
@@ -53,7 +56,7 @@ def _within(interval: Interval, many: Intervals) -> Intervals:
         low, high = many[0]
         if first <= low and high <= last:
             return many
-        return ((first if first > low else low, last if last < high else high),)
+        return ((max(low, first), min(high, last)),)
     if first <= many[0][0] and many[-1][1] <= last:
         return many
     at = bisect_left(many, (first, first))
@@ -62,7 +65,7 @@ def _within(interval: Interval, many: Intervals) -> Intervals:
     found: list[Interval] = []
     while at < len(many) and many[at][0] <= last:
         low, high = many[at]
-        found.append((first if first > low else low, last if last < high else high))
+        found.append((max(low, first), min(high, last)))
         at += 1
     return tuple(found)
 
@@ -71,8 +74,8 @@ def _walk(left: Intervals, right: Intervals) -> Intervals:
     found: list[Interval] = []
     i = j = 0
     while i < len(left) and j < len(right):
-        first = left[i][0] if left[i][0] > right[j][0] else right[j][0]
-        last = left[i][1] if left[i][1] < right[j][1] else right[j][1]
+        first = max(right[j][0], left[i][0])
+        last = min(right[j][1], left[i][1])
         if first <= last:
             found.append((first, last))
         if left[i][1] < right[j][1]:
@@ -107,6 +110,19 @@ def _without(interval: Interval, many: Intervals) -> list[Interval]:
         at += 1
     left.append((first, last))
     return left
+
+
+def intersects(left: Intervals, right: Intervals) -> bool:
+    """Whether they share a number."""
+    if len(left) > len(right):
+        left, right = right, left
+    if not left or left[-1][1] < right[0][0] or right[-1][1] < left[0][0]:
+        return False
+    for first, last in left:
+        at = bisect_left(right, (last + 1,))
+        if at and right[at - 1][1] >= first:
+            return True
+    return False
 
 
 def contains(many: Intervals, number: int) -> bool:

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from verifier.batch import DADDR, DPORT, MARK, PROTOCOL, SADDR, Batch
 from verifier.element_index import Branch, divide, index
 from verifier.fault import Contradiction, NotModelled
-from verifier.intervals import Intervals, contains, union
+from verifier.intervals import Intervals, contains, intersects, union
 from verifier.packets import Tracking
 from verifier.ruleset import (
     CT_DIRECTIONS,
@@ -88,8 +88,12 @@ class Key:
             return [(batch, branch) for batch, _ in live], [], strange
         found: list[Live] = []
         missed: list[Batch] = []
+        column, covered = self.columns[0], branch.covered
         for batch, _ in live:
-            self._divide(branch, batch, found, missed)
+            if intersects(batch.now[column], covered):
+                self._divide(branch, batch, found, missed)
+            else:
+                missed.append(batch)
         return found, missed, strange
 
     def _of_protocol(self, live: list[Live]) -> tuple[list[Live], list[Batch]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, cast
 
-from verifier.batch import DESTINATION, FIRST_OF_CONNECTION, PROTOCOL, SADDR, SOURCE, Batch
+from verifier.batch import FIRST_OF_CONNECTION, PROTOCOL, SADDR, Batch
 from verifier.effects import Effect, NatEffect
 from verifier.fault import Contradiction
 from verifier.matching import Live, Test
@@ -21,7 +21,6 @@ from verifier.ruleset import (
     Drop,
     Element,
     Goto,
-    Hook,
     Jump,
     NatKind,
     Reject,
@@ -38,6 +37,14 @@ Finish = Callable[[Batch, Outcome], None]
 
 
 @dataclass(slots=True)
+class _Parted:
+    first: Batch
+    """Held here so that its identity stays its own."""
+    whole: Batch
+    rest: Batch | None
+
+
+@dataclass(slots=True)
 class Walk:
     """One hook. `finish` takes packets that a rule ended, with what became of them."""
 
@@ -46,6 +53,8 @@ class Walk:
     finish: Finish
     undo: Callable[[Batch, Scene], Batch] | None = None
     """What nat does to packets that answer a translated connection."""
+    translates: bool = True
+    """False where nat has already decided: on the second pass of prerouting."""
     _accepted: list[Batch] = field(default_factory=list)
     _translated: list[Batch] = field(default_factory=list)
 
@@ -57,7 +66,7 @@ class Walk:
             if stage.begins_tracking:
                 self.scene.tracked = True
             elif stage.nat:
-                batches = self._nat(stage, batches)
+                batches = self._nat(stage, batches) if self.translates else batches
             else:
                 batches = self._based(stage.chains[0], batches)
         return batches
@@ -73,21 +82,39 @@ class Walk:
         return self._accepted + fallen
 
     def _nat(self, stage: Stage, batches: list[Batch]) -> list[Batch]:
-        """A connection is translated once: by the first rule that does, with its first packet."""
-        flag = DESTINATION if self.scene.hook in (Hook.PREROUTING, Hook.OUTPUT) else SOURCE
+        """A connection is translated once: by the first rule that does, with its first packet.
+
+        Batches that no rule touches stay whole; the others part into first packets and later ones.
+        """
         first: list[Batch] = []
+        parted: dict[int, _Parted] = {}
         later: list[Batch] = []
         for batch in batches:
-            new = None if batch.decided & flag else batch.tracked(FIRST_OF_CONNECTION)
-            rest = batch if new is None else batch.tracked(~FIRST_OF_CONNECTION)
-            first += [new] if new else []
-            later += [self._undone(rest)] if rest else []
+            new = batch.tracked(FIRST_OF_CONNECTION)
+            if new is None:
+                later.append(self._undone(batch))
+                continue
+            first.append(new)
+            parted[id(new)] = _Parted(
+                new, batch, batch.tracked(~FIRST_OF_CONNECTION) if new is not batch else None
+            )
         self._translated = []
         for chain in stage.chains:
             if first:
                 first = self._based(chain, first)
-        decided = [batch.with_decided(flag) for batch in self._translated + first]
-        return decided + later
+        return self._translated + self._whole_again(first, parted) + later
+
+    def _whole_again(self, first: list[Batch], parted: dict[int, _Parted]) -> list[Batch]:
+        whole: list[Batch] = []
+        for batch in first:
+            part = parted.pop(id(batch), None)
+            if part is None or part.rest is None:
+                whole.append(batch)
+            elif self.undo is not None and part.rest.now_tracking & Tracking.REPLY:
+                whole += [batch, self._undone(part.rest)]
+            else:
+                whole.append(part.whole)
+        return whole + [self._undone(part.rest) for part in parted.values() if part.rest is not None]
 
     def _undone(self, batch: Batch) -> Batch:
         if self.undo is None or not batch.now_tracking & Tracking.REPLY:
