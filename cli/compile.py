@@ -67,9 +67,9 @@ def command(
 
     with progress("reading declarations"):
         snapshot = read_repository(repo, revision, folder)
-    kept = _read_allocations(allocations)
+    kept = read_allocations(allocations)
     with progress("compiling"):
-        compilation, problems = _compile(snapshot, inventory, kept)
+        compilation, problems = compiled(snapshot, inventory, kept)
     if compilation is None:
         _report(snapshot, None, problems, output, out)
         return ExitCode.PROBLEMS
@@ -79,7 +79,8 @@ def command(
     return ExitCode.FINE
 
 
-def _read_allocations(path: Path | None) -> Allocations:
+def read_allocations(path: Path | None) -> Allocations:
+    """Read those of an earlier compilation; none without a file. Raise Failure."""
     from compiler import codec
     from compiler.allocations import Allocations
 
@@ -96,9 +97,10 @@ def _read_allocations(path: Path | None) -> Allocations:
         ) from None
 
 
-def _compile(
+def compiled(
     snapshot: Snapshot, inventory: Path, allocations: Allocations
 ) -> tuple[Compilation | None, tuple[Problem, ...]]:
+    """Compile what was read; None where there is an error anywhere."""
     from cli.validate import read_cluster
     from compiler.compilation import compile
     from compiler.parse import parse
