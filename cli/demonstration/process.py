@@ -31,6 +31,10 @@ class Process:
                 start_new_session=True,
             )
 
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
     def require_alive(self) -> None:
         """Raises Failure with the end of the log."""
         status = self._child.poll()

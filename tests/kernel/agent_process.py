@@ -9,7 +9,7 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -53,8 +53,10 @@ def sandbox_of(pod: LabPod) -> Sandbox:
 class AgentProcess:
     """What the node's kernel and its files hold outlives it."""
 
-    def __init__(self, node: LabNode, folder: Path) -> None:
+    def __init__(self, node: LabNode, folder: Path, options: Sequence[str] = ()) -> None:
+        """`options`: further ones of the command line, whenever it starts."""
         self.node = node
+        self._options = options
         self.folder = folder / node.name
         (self.folder / "net.d").mkdir(parents=True)
         (self.folder / "net.d" / "10-default.conflist").write_text(default_network(node, self.folder))
@@ -75,10 +77,10 @@ class AgentProcess:
         """What the agent's installation writes into the runtime's folder."""
         return plugin_list(self.socket, default_networks=self.folder / "net.d", cache=self.folder / "cache")
 
-    def start(self, *more: str) -> None:
+    def start(self) -> None:
         """`await_answering` says when it answers: agents of several nodes start at the same time."""
         places = ["--plans", str(self.folder / "bus"), "--state", str(self.folder / "state")]
-        options = ["--socket", str(self.socket), "--patience", str(_PATIENCE), *more]
+        options = ["--socket", str(self.socket), "--patience", str(_PATIENCE), *self._options]
         self.process = Process(
             f"agent-{next(self._starts)}",
             ["agent", "--node", self.node.name, *places, *options],
@@ -94,9 +96,9 @@ class AgentProcess:
         self.process.kill()
         self.socket.unlink(missing_ok=True)  # so that `start` sees the new one's
 
-    def restart(self, *more: str) -> None:
+    def restart(self) -> None:
         self.kill()
-        self.start(*more)
+        self.start()
         self.await_answering()
 
     def publish(self, plan: NodePlan, *, revision: str = "") -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cli.lab.lab import LabPod
@@ -13,11 +13,23 @@ from tests.kernel.world import Agent, World
 class ProcessWorld(World):
     processes: Mapping[str, AgentProcess]
 
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        nodes: int = 2,
+        versions: tuple[int, ...] = (4, 6),
+        options: Sequence[str] = (),
+    ) -> None:
+        """`options`: further ones of the agents' command lines."""
+        self._options = options
+        super().__init__(folder, nodes=nodes, versions=versions)
+
     def _started(self, folder: Path) -> Mapping[str, Agent]:
         started: dict[str, AgentProcess] = {}
         self.processes = started
         for node in self.lab.nodes:
-            started[node.name] = AgentProcess(node, folder)
+            started[node.name] = AgentProcess(node, folder, self._options)
         for agent in started.values():
             agent.await_answering()
         return started

@@ -1,0 +1,161 @@
+"""How long a pod's attachment takes: ADD and DEL, one and fifty at once, beside the reference plugin `ptp`.
+
+Both are executed as a runtime executes them, in turn, in one run, on one node of the lab: ours asks a real
+agent process, `ptp` asks `host-local`. Once with one network on the node, once with 500. With --cycles, how
+the agent's memory and descriptors fare. Needs a kernel with VRF:
+
+    ATOLL_CNI="$(tools/cni_plugin.sh)" .venv/bin/python tools/vm.py -- .venv/bin/python -m benchmarks.cni
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.cni_socket import Line
+from cli.lab.cni import Answer, Json, Runtime, Sandbox
+from cli.lab.lab import LabNamespace, LabPod
+from tests.kernel.agent_process import REFERENCE, AgentProcess, sandbox_of
+from tests.kernel.process_world import ProcessWorld
+from tests.kernel.world import CLUSTER
+
+NETWORK = """\
+---
+apiVersion: atoll.dev/v1alpha1
+kind: VirtualNetwork
+metadata: {{name: net-{index}, namespace: team}}
+spec: {{subnets: [10.{high}.{low}.0/24, "fd00:{index:x}::/64"]}}
+"""
+_BLOCKS = "  blockSizeV4: 25\n  blockSizeV6: 120\n"
+"""Large ones, so that a run needs no further block."""
+_SAMPLES_OF_CYCLES = 10
+
+
+@dataclass(kw_only=True)
+class Times:
+    """Of one kind of runtime, in seconds."""
+
+    add: list[float] = field(default_factory=list)
+    delete: list[float] = field(default_factory=list)
+    add_all: list[float] = field(default_factory=list)
+    delete_all: list[float] = field(default_factory=list)
+
+
+def reference(agent: AgentProcess) -> Runtime:
+    """`ptp` as a cluster's default network would have it, with an address of each family."""
+    ranges = [[{"subnet": text}] for text in ("10.99.0.0/16", "fd00:99::/64")]
+    ipam = {"type": "host-local", "dataDir": str(agent.folder / "ptp"), "ranges": ranges}
+    routes = [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]
+    plugin: Json = {"type": "ptp", "ipam": {**ipam, "routes": routes}}
+    configuration: Json = {"name": "reference", "plugins": [plugin]}
+    return Runtime(place=agent.node.place, folders=(REFERENCE,), configuration=configuration, version="1.0.0")
+
+
+def world_of(networks: int, pods: int, folder: Path) -> tuple[ProcessWorld, Sequence[LabPod]]:
+    """A node with that many networks, and pods of the first one that wait to be attached."""
+    world = ProcessWorld(folder, nodes=1, options=["--quiet", "0"])
+    world.cluster = CLUSTER + _BLOCKS
+    world.lab.namespaces["team"] = LabNamespace()
+    declared = (NETWORK.format(index=n, high=100 + n // 250, low=n % 250) for n in range(networks))
+    world.declare("".join(declared))
+    waiting = [world.pod(f"team/pod-{n}", 1, network="net-0") for n in range(pods)]
+    for n in range(1, networks):
+        world.pod(f"team/other-{n}", 1, network=f"net-{n}")
+    world.apply()
+    return world, waiting
+
+
+def timed(work: Callable[[Sandbox], Answer], sandboxes: Sequence[Sandbox]) -> float:
+    """Seconds until all have been answered, each in a thread of its own."""
+    with ThreadPoolExecutor(max_workers=len(sandboxes)) as threads:
+        started = time.monotonic()
+        answers = list(threads.map(work, sandboxes))
+        elapsed = time.monotonic() - started
+    for answer in answers:
+        if answer.status != 0:
+            raise SystemExit(f"an attachment failed: {answer.output!r} {answer.complaint}")
+    return elapsed
+
+
+def measure(runtimes: Sequence[Runtime], pods: Sequence[LabPod], *, rounds: int) -> Sequence[Times]:
+    """In turn: ours, the other, ours."""
+    times = [Times() for _ in runtimes]
+    one, all_pods = [sandbox_of(pods[0])], [sandbox_of(pod) for pod in pods]
+    for round_ in range(rounds + 1):
+        for runtime, found in zip(runtimes, times, strict=True):
+            one_added, one_deleted = timed(runtime.add, one), timed(runtime.delete, one)
+            if round_ == 0:
+                continue  # the first warms caches up
+            found.add.append(one_added)
+            found.delete.append(one_deleted)
+            if round_ % 5 == 1:
+                found.add_all.append(timed(runtime.add, all_pods))
+                found.delete_all.append(timed(runtime.delete, all_pods))
+    return times
+
+
+def table(networks: int, at_once: int, ours: Times, theirs: Times) -> Iterator[str]:
+    for title, mine, other in (
+        ("ADD", ours.add, theirs.add),
+        ("DEL", ours.delete, theirs.delete),
+        (f"{at_once} ADD at once", ours.add_all, theirs.add_all),
+        (f"{at_once} DEL at once", ours.delete_all, theirs.delete_all),
+    ):
+        a, b = statistics.median(mine), statistics.median(other)
+        yield f"| {networks} | {title} | {a * 1000:.0f} ms | {b * 1000:.0f} ms | {a / b:.2f} |"
+
+
+def cycle(agent: AgentProcess, pod: LabPod, cycles: int) -> Iterator[str]:
+    """The agent's size while it attaches and detaches pods, straight at its socket."""
+    sandbox = sandbox_of(pod)
+    every = max(cycles // _SAMPLES_OF_CYCLES, 1)
+    with Line(agent.socket) as line:
+        for number in range(cycles + 1):
+            if number % every == 0:
+                size, descriptors = footprint(agent.process.pid)
+                yield f"| {number} | {size / 1024:.1f} MiB | {descriptors} |"
+            line.ask("ADD", sandbox)
+            line.ask("DEL", sandbox)
+
+
+def footprint(pid: int) -> tuple[int, int]:
+    """Resident KiB, and open descriptors."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    resident = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(resident.split()[1]), len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--at-once", type=int, default=50)
+    parser.add_argument("--networks", type=int, nargs="*", default=[1, 500])
+    parser.add_argument("--cycles", type=int, default=0)
+    arguments = parser.parse_args()
+    print(f"Linux {platform.release()}, Python {platform.python_version()}, {os.cpu_count()} processors")
+    for networks in arguments.networks:
+        world, pods = world_of(networks, arguments.at_once, Path(tempfile.mkdtemp(prefix="atoll-bench-")))
+        try:
+            agent = world.process(1)
+            if arguments.rounds:
+                print("| networks | what | Atoll | ptp | ratio |\n|---|---|---|---|---|")
+                ours, theirs = measure([agent.runtime, reference(agent)], pods, rounds=arguments.rounds)
+                print("\n".join(table(networks, arguments.at_once, ours, theirs)), flush=True)
+            if arguments.cycles:
+                print(f"| cycles, {networks} networks | resident | descriptors |\n|---|---|---|")
+                for row in cycle(agent, pods[0], arguments.cycles):
+                    print(row, flush=True)
+        finally:
+            world.close()
+
+
+if __name__ == "__main__":
+    main()
