@@ -18,6 +18,8 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "validate": "cli.validate",
         "compile": "cli.compile",
+        "verify": "cli.verify",
+        "diff": "cli.diff",
         "policy": "cli.policy",
         "controller": "cli.controller",
         "agent": "cli.agent",

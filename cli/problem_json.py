@@ -10,7 +10,7 @@ from compiler.problem import Problem, Severity
 from controller.status import ProblemRecord
 
 
-def problems_json(problems: Iterable[Problem], **facts: str | int) -> str:
+def problems_json(problems: Iterable[Problem], **facts: object) -> str:
     """Return `{<facts>, "errors": n, "warnings": n, "problems": [...]}`, indented."""
     listed = tuple(problems)
     severities = [problem.severity for problem in listed]
