@@ -28,12 +28,16 @@ from controller.git_environment import prepare
 from controller.git_error import error_of
 from controller.git_messages import (
     Answer,
+    Blame,
+    Blamed,
     Commit,
     Failure,
     Fetch,
     Files,
     Kind,
     Read,
+    Relate,
+    Related,
     Request,
     Resolve,
     Verified,
@@ -131,6 +135,21 @@ def resolve_commit(repository: Path, revision: str, *, seconds: int = 60) -> Rev
     answer = _ask(request, repository=str(repository), location=None, seconds=seconds)
     assert isinstance(answer, Commit)
     return Revision(answer.name)
+
+
+def relate_commits(repository: Path, base: str, head: str, *, seconds: int = 60) -> Related:
+    """Return the commits that two revisions of a local repository are, and their common ancestor."""
+    request = Relate(repository=str(repository), base=base, head=head)
+    answer = _ask(request, repository=str(repository), location=None, seconds=seconds)
+    assert isinstance(answer, Related)
+    return answer
+
+
+def blame_lines(request: Blame, *, seconds: int = 60) -> Blamed:
+    """Return who wrote and who removed lines; raise SourceError where that takes too long."""
+    answer = _ask(request, repository=request.repository, location=None, seconds=seconds)
+    assert isinstance(answer, Blamed)
+    return answer
 
 
 def read_commit(

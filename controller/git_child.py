@@ -14,11 +14,13 @@ import sys
 from controller.git_failure import failure_of
 from controller.git_messages import (
     Answer,
+    Blame,
     Commit,
     Failure,
     Fetch,
     Kind,
     Read,
+    Relate,
     Request,
     Resolve,
     Verify,
@@ -62,6 +64,14 @@ def _perform(request: Request) -> Answer:
             return fetch(request)
         case Resolve():
             return _resolve(request)
+        case Relate():
+            from controller.git_history import relate
+
+            return relate(request)
+        case Blame():
+            from controller.git_history import blame
+
+            return blame(request)
         case Verify():
             from controller.git_verify import verify
 

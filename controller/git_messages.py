@@ -47,6 +47,26 @@ class Verify(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """How many commits are checked at most."""
 
 
+class Relate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Name the commits that two revisions are in the local `repository`, and how they are related."""
+
+    repository: str
+    base: str
+    head: str
+
+
+class Blame(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Find the commits that brought lines of `head`, and those since `base` that took lines of it away."""
+
+    repository: str
+    base: str
+    head: str
+    brought: dict[str, list[int]]
+    """Lines of `head` by path."""
+    removed: dict[str, list[int]]
+    """Lines of `base` by path; of a `base` that is no ancestor of `head` nobody removed any."""
+
+
 class Commit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     name: str
     rewritten: bool = False
@@ -60,6 +80,31 @@ class Files(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     verification: Verification
+
+
+class Related(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    base: str
+    head: str
+    head_time: str
+    """Of the commit, as RFC 3339 has it, in UTC."""
+    merge_base: str
+    """Their newest common ancestor; "" where they have none."""
+    shallow: bool
+    """The history is cut short, as in a shallow clone."""
+
+
+class Writer(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """Of a line: the commit, and its author's name as it stands there."""
+
+    commit: str
+    author: str
+
+
+class Blamed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What could be found out; lines may be missing."""
+
+    brought: dict[str, dict[int, Writer]]
+    removed: dict[str, dict[int, Writer]]
 
 
 class Kind(StrEnum):
@@ -89,8 +134,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What Git said, one line."""
 
 
-Request = Fetch | Resolve | Verify | Read
-Answer = Commit | Verified | Files | Failure
+Request = Fetch | Resolve | Relate | Blame | Verify | Read
+Answer = Commit | Related | Blamed | Verified | Files | Failure
 _REQUESTS: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
 _ANSWERS: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 

@@ -44,6 +44,7 @@ def _length(lines: tuple[str, ...]) -> int:
 def _sections(review: Review) -> Iterator[Section | None]:
     yield fixed(_summary(review))
     yield parts.errors(review)
+    yield parts.policy(review)
     yield _picture(review)
     yield from markdown_reach.sections(review)
     yield from parts.warnings(review)
@@ -78,7 +79,7 @@ def _picture(review: Review) -> Section | None:
     if not drawn:
         return None
     left_out = review.picture.left_out
-    note = [f"{left_out:,} more networks are left out of the picture.", ""] if left_out else []
+    note = [f"{left_out:,} more are left out of the picture.", ""] if left_out else []
     full = (*fenced(drawn, "mermaid"), "", *_LEGEND, *note)
     return Section(forms=(full, ("The picture is left out here: `--format html` has it.",)))
 

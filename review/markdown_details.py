@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from review.headline import counted
-from review.markdown_parts import ELSEWHERE, Section, bullets, clipped, graded, left_out, quoted
+from review.markdown_parts import ELSEWHERE, Section, bullets, clipped, graded, left_out, names, quoted
 from review.markdown_text import code, details, fenced, prose, table
 from review.model import Allotted, Finding, Matter, NodeDigest, NodeGroup, Review
+from review.policy_report import BreachRecord
 
 _SIZES: Final = (60, 12, 3, 0)
 SHORT_DIGEST: Final = 12
@@ -25,6 +26,36 @@ def errors(review: Review) -> Section | None:
         yield from bullets([_finding(one) for one in found], size, "error")
 
     return graded((40, 10, 3), form)
+
+
+def policy(review: Review) -> Section | None:
+    """Guards that the change breaks, with what would lift them."""
+    if review.policy is None or not review.policy.breaches:
+        return None
+    breaches = review.policy.breaches
+
+    def form(size: int) -> Iterator[str]:
+        yield "### Guarded rules"
+        yield ""
+        for breach in breaches[:size]:
+            name = f"guard {quoted(breach.guard)}" if breach.guard else "the policy itself"
+            reason = f": {prose(clipped(breach.reason))}" if breach.reason else ""
+            yield f"- {name} ({quoted(breach.place)}){reason}"
+            yield from (f"  - {prose(clipped(act.what))}" for act in breach.acts[:size])
+            hidden = len(breach.acts[size:]) + breach.more_acts
+            if hidden:
+                yield f"  - and {counted(hidden, 'act')} more"
+            yield f"  - {_approval(breach)}"
+        yield from left_out(len(breaches) - size, "guard")
+
+    return graded((20, 8, 3), form)
+
+
+def _approval(breach: BreachRecord) -> str:
+    by = f", by {names(breach.approved_by, 5)}" if breach.approved_by else ""
+    who = f" of {names(breach.approvers, 10)}" if breach.approvers else "; the policy names nobody who may"
+    verdict = "approved" if breach.approved else "**not approved**"
+    return f"{verdict}{by}: {counted(breach.approvals, 'approval')} needed{who}"
 
 
 _TITLES: Final = {
@@ -76,7 +107,7 @@ def numbers(review: Review) -> Section | None:
 
     def form(size: int) -> Iterator[str]:
         rows = [_allotted(one) for one in review.allotted[:size]]
-        content = [*table(("", "what", "value", "of", "node"), rows), ""] if rows else []
+        content = table(("", "what", "value", "of", "node"), rows) if rows else []
         yield from details(title, [*content, *left_out(len(review.allotted) - size, "entry")])
 
     return graded((200, 40, 8, 0), form)
@@ -97,12 +128,12 @@ def nodes(review: Review) -> Iterator[Section]:
     if not groups:
         return
     changed = sum(len(group.nodes) for group in groups)
-    yield graded((0,), lambda _: (f"### Nodes: {changed:,} of {review.nodes:,} change", ""))
+    yield graded((0,), lambda _: (f"### Nodes: {changed:,} of {review.nodes:,} change",))
     for group in groups[:_GROUPS]:
         yield _group(group)
     rest = sum(len(group.nodes) for group in groups[_GROUPS:])
     if rest:
-        yield graded((0,), lambda _: (f"{counted(rest, 'node')} more, left out here: {ELSEWHERE}.", ""))
+        yield graded((0,), lambda _: (f"{counted(rest, 'node')} more, left out here: {ELSEWHERE}.",))
 
 
 _GROUPS: Final = 30
@@ -128,12 +159,12 @@ def group_title(group: NodeGroup) -> str:
         return f"{which}: too many lines to be listed"
     lines = sum(len(hunk.lines) for hunk in group.hunks)
     if not lines:
-        return f"{which}: no line, only what the agent answers pods"
+        return f"{which}: no line of layout or ruleset"
     return f"{which}: {'the same ' if number > 1 else ''}{counted(lines, 'line')}"
 
 
 def _digests(some: tuple[NodeDigest, ...], size: int) -> list[str]:
-    shown = max(size // 4, 3)
+    shown = max(size // 10, 3)
     listed = [f"{quoted(one.node)} {_digest(one.before)} -> {_digest(one.after)}" for one in some[:shown]]
     more = f" and {len(some) - shown:,} more" if len(some) > shown else ""
     return [f"Plans: {', '.join(listed)}{more}", ""]

@@ -46,7 +46,8 @@ def bullets(items: Sequence[str], size: int, noun: str) -> list[str]:
 
 
 def left_out(number: int, noun: str) -> list[str]:
-    return [f"- and {counted(number, noun)} more, left out here: {ELSEWHERE}"] if number > 0 else []
+    """Nothing where nothing is."""
+    return ["", f"And {counted(number, noun)} more, left out here: {ELSEWHERE}."] if number > 0 else []
 
 
 def line_text(line: Line) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from review.headline import consent_text, counted
+from review.headline import consent_text, counted, listed
 from review.markdown_parts import (
     Section,
     bullets,
@@ -105,8 +105,8 @@ def _settings(settings: tuple[Setting, ...]) -> Section:
         return (
             quoted(setting.object),
             prose(setting.what),
-            quoted(setting.before) or "nothing",
-            quoted(setting.after) or "nothing",
+            quoted(listed(setting.before)),
+            quoted(listed(setting.after)),
             _BEARINGS[setting.bearing],
             "<br>".join(line_text(line) for line in setting.lines[:3]),
         )
@@ -118,7 +118,6 @@ def _settings(settings: tuple[Setting, ...]) -> Section:
             yield from table(
                 ("object", "what", "before", "after", "", "lines"), [row(one) for one in settings[:size]]
             )
-            yield ""
         yield from left_out(len(settings) - size, "setting")
 
     return graded(_SIZES, form)
@@ -181,7 +180,7 @@ def _reachers(review: Review) -> Section:
 
     def form(size: int) -> Iterator[str]:
         listed = min(size, len(reachers))
-        content = [*table(_HEAD, [_row(one, review, size) for one in reachers[:listed]]), ""] if size else []
+        content = table(_HEAD, [_row(one, review, size) for one in reachers[:listed]]) if size else []
         content += left_out(len(reachers) - listed, "network")
         yield from details(f"Networks, namespaces, pods and Services concerned: {len(reachers):,}", content)
 

@@ -18,7 +18,8 @@ from compiler.parse import parse
 from compiler.problem import Problem, Severity, in_reading_order
 
 GOLDEN: Final = Path(__file__).parents[2] / "golden"
-CASES: Final = tuple(sorted(path.name for path in GOLDEN.iterdir() if path.is_dir()))
+REVIEWS: Final = GOLDEN / "reviews"
+CASES: Final = tuple(sorted(path.name for path in GOLDEN.iterdir() if path.is_dir() and path != REVIEWS))
 
 INVENTORY: Final = "inventory.yaml"
 ALLOCATIONS: Final = "allocations.json"

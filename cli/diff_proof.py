@@ -1,0 +1,39 @@
+"""The verifier's line of a review: what is proved of HEAD, or the first violations."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from compiler.compilation import Compilation
+from review.headline import counted
+from review.model import Certificate
+from review.proof import Unjudged, prove
+from verifier.certificate import Counts
+from verifier.judge import Verdict
+
+SHOWN: Final = 10
+
+
+def certificate_of(compilation: Compilation) -> Certificate:
+    """Of a compilation that is not refused."""
+    try:
+        verdict = prove(compilation)
+    except Unjudged as error:
+        return Certificate(proved=False, line=f"The verifier does not understand what was compiled: {error}.")
+    if verdict.proved:
+        return Certificate(proved=True, line=_proof(verdict), details=verdict.certificate.assumptions)
+    number = counted(len(verdict.violations), "violation")
+    return Certificate(
+        proved=False,
+        line=f"{number} of what was declared; `atoll verify` tells each with a packet and its way",
+        details=tuple(str(violation) for violation in verdict.violations[:SHOWN]),
+    )
+
+
+def _proof(verdict: Verdict) -> str:
+    counts: Counts = verdict.certificate.counts
+    return (
+        f"on {counted(counts.nodes, 'node')} exactly what is declared may pass, and nothing else: "
+        f"{counted(counts.classes, 'class of packets')} at {counted(counts.entries, 'entry')}, "
+        f"digest {verdict.certificate.digest[:12]}"
+    )
