@@ -5,7 +5,9 @@ Described by `schemas/verdict.json`; tests hold both equal.
 
 from __future__ import annotations
 
-from msgspec import Struct, structs
+from typing import Any, Final
+
+from msgspec import Struct, json, structs
 
 from verifier.certificate import Certificate, Counts
 from verifier.judge import Verdict
@@ -13,6 +15,7 @@ from verifier.outcome import Step
 from verifier.violation import Violation
 
 FORMAT = 1
+_TITLE: Final = "The verdict that `atoll verify --format json` prints"
 
 
 class CountsRecord(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -136,3 +139,12 @@ class VerdictRecord(Struct, frozen=True, kw_only=True, rename="camel"):
             certificate=CertificateRecord.of(verdict.certificate),
             violations=tuple(map(ViolationRecord.of, verdict.violations)),
         )
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a verdict, made from the classes: `schemas/verdict.json`."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": _TITLE,
+        **json.schema(VerdictRecord),
+    }
