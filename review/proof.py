@@ -42,6 +42,8 @@ class Given:
 class Memory:
     """What earlier proofs found. One memory serves any number of them, one after another."""
 
+    judged: tuple[NodeName, ...] = ()
+    """The nodes that the last proof judged anew."""
     _rulesets: Reader = field(default_factory=Reader)
     _layouts: LayoutReader = field(default_factory=LayoutReader)
     _given: dict[NodeName, tuple[NodePlan, Given]] = field(default_factory=dict)
@@ -71,6 +73,7 @@ class Memory:
     def verdicts(self, meaning: Meaning, given: Iterable[Given]) -> Iterator[NodeVerdict]:
         """One for each node, in turn. Violations are always found anew."""
         listed = list(given)
+        self.judged = ()
         rights = Rights(meaning=meaning)
         receivers = receivers_of(meaning, (one.node for one in listed))
         concerns = Concerns(self._editions, meaning, receivers)
@@ -81,6 +84,7 @@ class Memory:
             if known is None or known[:2] != (one.digest, concern) or known[2].violations:
                 known = one.digest, concern, judge_node(rights, one.node, receivers)
                 self._verdicts[name] = known
+                self.judged = (*self.judged, name)
             yield known[2]
 
 

@@ -36,15 +36,16 @@ class Columns:
 class Elements:
     """Reads elements, each text once."""
 
-    _known: dict[tuple[Columns, str], tuple[Element, ...]] = field(default_factory=dict)
+    _last: dict[Columns, tuple[str, tuple[Element, ...]]] = field(default_factory=dict)
+    """The largest sets are the same on every node: one text back is far enough."""
     _by_text: dict[Columns, dict[str, Element]] = field(default_factory=dict)
 
     def read(self, columns: Columns, body: str) -> tuple[Element, ...]:
         """What stands between the braces, sorted by key: a set has no order."""
-        found = self._known.get((columns, body))
-        if found is None:
-            found = self._known[columns, body] = tuple(self._read(columns, body))
-        return found
+        before = self._last.get(columns)
+        if before is None or before[0] != body:
+            before = self._last[columns] = body, tuple(self._read(columns, body))
+        return before[1]
 
     def _read(self, columns: Columns, body: str) -> list[Element]:
         known = self._by_text.setdefault(columns, {})

@@ -1,0 +1,111 @@
+"""A proof is of the texts that nodes get, and a second one judges only what is not the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from compiler.allocations import Allocations
+from compiler.change import Change
+from compiler.compilation import Compilation, compile, recompile
+from compiler.model import Egress
+from compiler.names import NodeName
+from review.node_text import NodeText, rendered
+from review.proof import Memory, Unjudged, prove
+from review.witnesses import witnesses_of
+from tests.compiler.declared import declarations, router, where
+from tests.compiler.small_cluster import BLUE, GREEN, RED, cluster, pod
+from tests.golden.case import CASES, case
+
+INVENTORY = cluster(
+    pod("team-a/red-1", "red", 1),
+    pod("team-a/red-2", "red", 2),
+    pod("team-a/green-3", "green", 3),
+    nodes=3,
+)
+LEFT = router("left", "mesh", where(side="left"))
+"""Of red and blue."""
+APART = compile(declarations(RED, BLUE, GREEN), INVENTORY, Allocations())
+
+
+def test_every_golden_case_is_proved() -> None:
+    compilations = {name: case(name).after.compilation for name in CASES}
+    refuted = [name for name, found in compilations.items() if found is not None and not prove(found).proved]
+    assert refuted == []
+    assert sum(found is not None for found in compilations.values()) > 70
+
+
+def test_where_nothing_changed_nothing_is_judged_again() -> None:
+    memory = Memory()
+    first = prove(APART, memory=memory)
+    assert memory.judged == ("node-1", "node-2", "node-3")
+    assert prove(APART, memory=memory) == first
+    assert memory.judged == ()
+
+
+def test_a_change_is_judged_on_the_nodes_that_it_concerns() -> None:
+    memory = Memory()
+    prove(APART, memory=memory)
+    leaving = replace(GREEN, egress=Egress.SNAT)
+    changed = recompile(APART, Change(declarations=declarations(RED, BLUE, leaving)))
+
+    assert prove(changed, memory=memory).proved
+    assert memory.judged == ("node-3",)
+
+
+def test_what_a_change_means_for_a_node_is_judged_even_where_its_texts_stay() -> None:
+    """Declared to talk, but the plans are those of before."""
+    memory = Memory()
+    prove(APART, memory=memory)
+    joined = recompile(APART, Change(declarations=declarations(RED, BLUE, GREEN, LEFT)))
+    held_back = replace(joined, plans=APART.plans)
+
+    verdict = prove(held_back, memory=memory)
+
+    assert memory.judged == ("node-1", "node-2")
+    assert verdict == prove(held_back)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if case(name).before])
+def test_a_proof_after_a_change_is_the_proof_from_nothing(name: str) -> None:
+    some = case(name)
+    assert some.before is not None
+    memory, after = Memory(), some.after.compilation
+    assert some.before.compilation is not None
+    prove(some.before.compilation, memory=memory)
+    if after is not None:
+        assert prove(after, memory=memory) == prove(after)
+
+
+def test_progress_counts_nodes() -> None:
+    seen: list[tuple[int, int]] = []
+    prove(APART, progress=lambda done, whole: seen.append((done, whole)))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_text_that_is_not_understood_names_its_node() -> None:
+    text = _text(APART, "node-1")
+    strange = replace(text, ruleset=text.ruleset.replace("goto refuse", "queue to 3", 1))
+    with pytest.raises(Unjudged, match=r"node node-1: line \d+: .*`queue` is not understood"):
+        Memory().read(strange)
+
+
+def test_a_witness_stands_for_the_pods_of_each_network_present() -> None:
+    plan = APART.plans[NodeName("node-1")]
+    (witness,) = witnesses_of(plan, {})
+    assert witness.pod == "a pod of team-a/red"
+    assert [str(address) for address in witness.addresses] == ["10.1.0.1"]
+    assert f"# {witness.port} is made by the agent" in _text(APART, "node-1").layout
+
+
+def test_a_witness_has_the_address_of_a_pod_that_runs() -> None:
+    running = pod("team-a/red-1", "red", 1, "10.1.0.7")
+    compilation = recompile(APART, Change(pods={running.name: running}))
+    plan = compilation.plans[NodeName("node-1")]
+    (witness,) = witnesses_of(plan, compilation.inputs.inventory.pods)
+    assert [str(address) for address in witness.addresses] == ["10.1.0.7"]
+
+
+def _text(compilation: Compilation, node: str) -> NodeText:
+    return rendered(compilation.plans[NodeName(node)], compilation.inputs.inventory.pods)
