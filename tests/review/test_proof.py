@@ -41,7 +41,7 @@ def test_where_nothing_changed_nothing_is_judged_again() -> None:
     first = prove(APART, memory=memory)
     assert memory.judged == ("node-1", "node-2", "node-3")
     assert prove(APART, memory=memory) == first
-    assert memory.judged == ()
+    assert list(memory.judged) == []
 
 
 def test_a_change_is_judged_on_the_nodes_that_it_concerns() -> None:
