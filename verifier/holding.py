@@ -17,16 +17,20 @@ from verifier.entries import Entry, Sender, host_link_address
 from verifier.fabric import Fabric
 from verifier.intervals import Intervals, contains, intersect, point, subtract, within
 from verifier.meaning import MOST_BACKENDS
-from verifier.outcome import Fate, Flow
+from verifier.outcome import Fate, Flow, Outcome
 from verifier.packets import Packet, Tracking
+from verifier.pieces import NOTHING, Piece, claims_of, lowest, targets_of
 from verifier.violation import Kind
 
 FIRST: Final = int(Tracking.NEW | Tracking.ORIGINAL)
 UNDER_WAY: Final = int(Tracking.REPLY | Tracking.RELATED)
 ENDED: Final = frozenset({Fate.REFUSED, Fate.DROPPED})
 INSIDE: Final = frozenset({Fate.PORT, Fate.OVERLAY})
+INVALID: Final = int(Tracking.INVALID)
+REPLY: Final = int(Tracking.REPLY)
+RELATED: Final = int(Tracking.RELATED)
+ICMP: Final = {4: 1, 6: 58}
 UDP: Final = 17
-ICMP: Final = ((1, 1), (58, 58))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,33 +93,47 @@ class Holding:
             self._complete(*place)
 
     def _hold(self, flow: Flow, saddr: Intervals, *, strict: bool) -> None:
-        piece = _Piece(flow=flow, saddr=saddr, strict=strict)
+        piece = Piece(flow=flow, saddr=saddr, strict=strict)
+        by_rule = is_refused_by_rule(flow.outcome) and self.entry.sender is not Sender.FOREIGN
         for first, last in flow.packets.daddr:
             for region in self.entry.due.within(first, last):
                 for claim, port in claims_of(region, flow.packets.protocol, flow.packets.dport):
                     self.regions += 1
-                    self._judge(piece, region, claim, port)
+                    if claim.due is not Due.REFUSED or not by_rule:  # most are as they must be
+                        self._judge(piece, region, claim, port)
 
-    def _judge(self, piece: _Piece, region: Region, claim: Claim, port: tuple[int, int]) -> None:
+    def _judge(self, piece: Piece, region: Region, claim: Claim, port: tuple[int, int]) -> None:
         if claim.due is Due.CONTESTED:
             self.contested += 1
             return
-        piece = replace(piece, strict=piece.strict and self._is_asked(claim) and not self._is_overlay(port))
+        overlay = self._is_overlay(port)
+        if piece.strict and (overlay or not self._is_asked(claim)):
+            piece = Piece(flow=piece.flow, saddr=piece.saddr, strict=False)
         tracking = piece.flow.packets.tracking
-        wrong: Kind | None = None
         if tracking & FIRST:
             wrong = self._first(piece, region, claim, port)
-        if wrong is None and tracking & UNDER_WAY and not self._is_overlay(port):
-            wrong = self._under_way(piece, region, claim, tracking & UNDER_WAY)
-            tracking &= UNDER_WAY
-        if wrong is None and tracking & Tracking.INVALID:
+            self._conclude(wrong, tracking & FIRST, piece, region, claim, port)
+        if tracking & UNDER_WAY and not overlay:
+            wrong = self._under_way(piece, region, claim, tracking)
+            self._conclude(wrong, tracking & UNDER_WAY, piece, region, claim, port)
+        if tracking & INVALID:
             wrong = self._stray(piece, region, claim)
-            tracking &= Tracking.INVALID
+            self._conclude(wrong, INVALID, piece, region, claim, port)
+
+    def _conclude(
+        self,
+        wrong: Kind | None,
+        tracking: int,
+        piece: Piece,
+        region: Region,
+        claim: Claim,
+        port: tuple[int, int],
+    ) -> None:
         if wrong is not None:
             packets = replace(piece.flow.packets, tracking=tracking)
             self._note(wrong, replace(piece.flow, packets=packets), piece.saddr, region, claim, port)
 
-    def _first(self, piece: _Piece, region: Region, claim: Claim, port: tuple[int, int]) -> Kind | None:
+    def _first(self, piece: Piece, region: Region, claim: Claim, port: tuple[int, int]) -> Kind | None:
         flow, fate = piece.flow, piece.flow.outcome.fate
         if claim.due is Due.SERVICE and flow.translated_destination:
             return self._service(piece, region, claim, port)
@@ -147,15 +165,14 @@ class Holding:
             return claim.due is Due.BLOCK and claim.network == self.entry.network
         return claim.due is not Due.UNSENT
 
-    def _refused(self, piece: _Piece) -> Kind | None:
-        """By a rule: of its own errors the kernel rations the answers (net.ipv4.route.error_cost)."""
+    def _refused(self, piece: Piece) -> Kind | None:
+        """At once, so by a rule (net.ipv4.route.error_cost)."""
         outcome = piece.flow.outcome
         if outcome.fate not in ENDED:
             return self._escaped(piece)
-        by_rule = outcome.fate is Fate.REFUSED and not outcome.reason.startswith("kernel:")
-        return None if by_rule or not piece.strict else Kind.SILENT
+        return None if is_refused_by_rule(outcome) or not piece.strict else Kind.SILENT
 
-    def _block(self, piece: _Piece, region: Region, claim: Claim) -> Kind | None:
+    def _block(self, piece: Piece, region: Region, claim: Claim) -> Kind | None:
         flow, fate = piece.flow, piece.flow.outcome.fate
         assert claim.node is not None
         if claim.node != self.fabric.name:
@@ -183,7 +200,7 @@ class Holding:
                 return Kind.MISDIRECTED
         return self._same_source(flow)
 
-    def _not_there(self, piece: _Piece) -> Kind | None:
+    def _not_there(self, piece: Piece) -> Kind | None:
         """To a pod that may be reached: by the process side and other senders it goes other ways."""
         if not piece.strict:
             return None if piece.flow.outcome.fate in ENDED else self._escaped(piece)
@@ -219,14 +236,14 @@ class Holding:
         own = self.fabric.host_links.get(self.entry.network) if self.entry.network else None
         return own is not None and flow.outcome.link == own.name
 
-    def _escaped(self, piece: _Piece) -> Kind | None:
+    def _escaped(self, piece: Piece) -> Kind | None:
         """Something came through that nothing is due to; what has no source of its own may be sent on."""
         flow = piece.flow
         if self.entry.sender is Sender.PROCESS and flow.outcome.fate is Fate.HOST_LINK:
             return None  # what comes of it is judged where it comes in
         return Kind.LEAK
 
-    def _untouched(self, piece: _Piece, region: Region) -> Kind | None:
+    def _untouched(self, piece: Piece, region: Region) -> Kind | None:
         flow, fate = piece.flow, piece.flow.outcome.fate
         if self.entry.sender is Sender.PROCESS and self._pods(region):
             return self._probe(flow, region)
@@ -254,7 +271,7 @@ class Holding:
                 return Kind.MISDIRECTED
         return None
 
-    def _left(self, piece: _Piece) -> Kind | None:
+    def _left(self, piece: Piece) -> Kind | None:
         """Once outside, a packet is the node's; where it leaves the node it has the node's address."""
         flow = piece.flow
         if not piece.strict:
@@ -277,7 +294,7 @@ class Holding:
         foreign = self.entry.sender in (Sender.FOREIGN, Sender.LEAVING)
         return foreign and port == (UDP, self.fabric.meaning.config.vxlan_port)
 
-    def _under_way(self, piece: _Piece, region: Region, claim: Claim, tracking: int) -> Kind | None:
+    def _under_way(self, piece: Piece, region: Region, claim: Claim, tracking: int) -> Kind | None:
         """Stateless between networks; by host links, what belongs to a connection that was let through."""
         flow, fate = piece.flow, piece.flow.outcome.fate
         if self.entry.sender in (Sender.POD, Sender.OVERLAY, Sender.HOST_LINK):
@@ -286,13 +303,18 @@ class Holding:
             if fate is Fate.HOST_LINK and self._is_own_link(flow):
                 return None
             if self._is_probers(region) and piece.strict and self.entry.sender is Sender.POD:
-                return Kind.BLOCKED if tracking & Tracking.REPLY else None
+                return Kind.BLOCKED if self._answers(flow, tracking) else None
             return None if fate in ENDED else Kind.LEAK
         if self.entry.sender is Sender.FOREIGN and self._is_inside_end(region):
-            return Kind.BLOCKED if tracking & Tracking.REPLY and fate is not Fate.HOST_LINK else None
+            return Kind.BLOCKED if tracking & REPLY and fate is not Fate.HOST_LINK else None
         if self.entry.sender is Sender.PROCESS and fate is Fate.HOST_LINK:
             return None
         return Kind.LEAK if fate in INSIDE else None
+
+    def _answers(self, flow: Flow, tracking: int) -> bool:
+        """Replies, and the ICMP errors that answer in their place."""
+        error = ICMP[self.entry.due.family]
+        return bool(tracking & REPLY) or (bool(tracking & RELATED) and contains(flow.packets.protocol, error))
 
     def _is_probers(self, region: Region) -> bool:
         """The node's end of the network's own host link, from where its processes ask."""
@@ -306,7 +328,7 @@ class Holding:
         ends = {host_link_address(self.fabric.meaning, family, number) for number in self.fabric.host_links}
         return region.first == region.last and region.first in ends
 
-    def _stray(self, piece: _Piece, region: Region, claim: Claim) -> Kind | None:
+    def _stray(self, piece: Piece, region: Region, claim: Claim) -> Kind | None:
         """A packet of no connection that tracking knows may be lost, and may do no more than others."""
         fate = piece.flow.outcome.fate
         if fate in ENDED:
@@ -320,12 +342,12 @@ class Holding:
             return None
         return Kind.LEAK if fate in INSIDE or fate is Fate.HOST_LINK else None
 
-    def _service(self, piece: _Piece, region: Region, claim: Claim, port: tuple[int, int]) -> Kind | None:
+    def _service(self, piece: Piece, region: Region, claim: Claim, port: tuple[int, int]) -> Kind | None:
         """Every place to which the Service may translate is one of its backends, and is reached like any."""
         place = (region.first, *port)
         offered = self._offered.setdefault(place, set())
         self._answering.setdefault(place, piece.flow)
-        for address, number in _translated(piece.flow):
+        for address, number in targets_of(piece.flow):
             if (address, number) not in claim.backends:
                 return Kind.MISDIRECTED
             offered.add((address, number))
@@ -334,7 +356,7 @@ class Holding:
                 return wrong
         return None
 
-    def _backend(self, piece: _Piece, address: int, port: tuple[int, int]) -> Kind | None:
+    def _backend(self, piece: Piece, address: int, port: tuple[int, int]) -> Kind | None:
         region = self.entry.due.at(address)
         claim = region.ports.get(port, region.claim)
         at = region._replace(first=address, last=address)
@@ -392,59 +414,11 @@ class Holding:
             daddr=daddr,
             protocol=protocol,
             dport=dport,
-            tracking=_lowest(flow.packets.tracking),
+            tracking=lowest(flow.packets.tracking),
         )
         self.findings[key] = Finding(kind=kind, flow=flow, packet=packet, claim=claim, remark=remark)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Piece:
-    """The part of a flow that comes from some sources; `strict`: its own sender's."""
-
-    flow: Flow
-    saddr: Intervals
-    strict: bool
-
-
-NOTHING: Final = Claim(due=Due.UNREACHED)
-
-
-def claims_of(
-    region: Region, protocols: Intervals, ports: Intervals
-) -> Iterator[tuple[Claim, tuple[int, int]]]:
-    """What is due to the ports among these, and what to the rest, each with one protocol and port of it."""
-    if not region.ports:
-        yield region.claim, (protocols[0][0], ports[0][0])
-        return
-    special = [key for key in region.ports if contains(protocols, key[0]) and contains(ports, key[1])]
-    for key in special:
-        yield region.ports[key], key
-    rest = _besides(frozenset(special), protocols, ports)
-    if rest is not None:
-        yield region.claim, rest
-
-
-def _besides(
-    special: frozenset[tuple[int, int]], protocols: Intervals, ports: Intervals
-) -> tuple[int, int] | None:
-    """TCP first: examples read best so."""
-    for protocol in (6, *(number for first, last in protocols for number in range(first, last + 1))):
-        if not contains(protocols, protocol):
-            continue
-        for first, last in ports:
-            for port in range(first, min(last, first + len(special)) + 1):
-                if (protocol, port) not in special:
-                    return protocol, port
-    return None
-
-
-def _translated(flow: Flow) -> Iterator[tuple[int, int]]:
-    for first, last in flow.sent.daddr:
-        for address in range(first, min(last, first + MOST_BACKENDS) + 1):
-            for low, high in flow.sent.dport:
-                for port in range(low, min(high, low + MOST_BACKENDS) + 1):
-                    yield address, port
-
-
-def _lowest(tracking: int) -> Tracking:
-    return next(state for state in Tracking if tracking & state)
+def is_refused_by_rule(outcome: Outcome) -> bool:
+    """Of its own errors the kernel rations the answers."""
+    return outcome.fate is Fate.REFUSED and not outcome.reason.startswith("kernel:")

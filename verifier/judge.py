@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from compiler.names import NodeName
+from verifier.astray import check_astray
 from verifier.certificate import Certificate, Counts
 from verifier.entries import Entry, Sender, entries_of, foreign_entry
 from verifier.evaluate import Kernel
 from verifier.fabric import Fabric, Receivers, check_fabric, fabric_of, receivers_of
 from verifier.holding import Finding, Holding
 from verifier.meaning import Meaning
+from verifier.openings import check_openings
 from verifier.order import check_order
 from verifier.outcome import Flow, Step
 from verifier.packets import Box, every_packet
@@ -90,38 +93,53 @@ def sum_up(meaning: Meaning, verdicts: Iterable[NodeVerdict], *, digest: str = "
 
 
 def judge_node(rights: Rights, node: Node, receivers: Receivers) -> NodeVerdict:
-    """`receivers`: of all nodes (verifier.fabric). A node that takes no part has nothing to show."""
-    meaning = rights.meaning
-    if NodeName(node.name) not in meaning.nodes:
-        stranger = Violation(kind=Kind.DEVICE, node=NodeName(node.name), sentence="this node takes no part")
-        found = (stranger,) if node.state.links else ()
-        return NodeVerdict(node=NodeName(node.name), violations=found, counts=Counts(nodes=1))
-    fabric = fabric_of(meaning, surrounded(meaning, node))
-    kernel = Kernel(fabric.node)
-    violations = [*check_fabric(fabric, receivers), *check_order(fabric.name, node.ruleset)]
-    bench = _Bench(fabric=fabric, rights=rights, kernel=kernel)
-    for family in (4, 6):
-        bench.judge(family)
-    violations += bench.violations
-    violations += check_zones(fabric, bench.zones.values())
-    violations += check_underlay(fabric, kernel)
-    return NodeVerdict(
-        node=fabric.name, violations=tuple(violations[:MOST_SHOWN]), counts=bench.counts + _counts(fabric)
-    )
+    """`receivers`: of all nodes (verifier.fabric)."""
+    bench = bench_of(rights, node)
+    if bench is None:
+        return _of_stranger(node)
+    violations = tuple(islice(bench.violations(receivers), MOST_SHOWN))
+    return NodeVerdict(node=bench.fabric.name, violations=violations, counts=bench.counts)
+
+
+def _of_stranger(node: Node) -> NodeVerdict:
+    """A node that takes no part has nothing of ours."""
+    name = NodeName(node.name)
+    found = (Violation(kind=Kind.DEVICE, node=name, sentence="this node takes no part, but has links"),)
+    return NodeVerdict(node=name, violations=found if node.state.links else (), counts=Counts(nodes=1))
+
+
+def bench_of(rights: Rights, node: Node) -> Bench | None:
+    """None for a node that takes no part."""
+    if NodeName(node.name) not in rights.meaning.nodes:
+        return None
+    fabric = fabric_of(rights.meaning, surrounded(rights.meaning, node))
+    return Bench(fabric=fabric, rights=rights, kernel=Kernel(fabric.node), counts=_counts(fabric))
 
 
 @dataclass(slots=True)
-class _Bench:
-    """One node's entries, one after another."""
+class Bench:
+    """One node's entries, one after another; `counts` grow as violations are asked for."""
 
     fabric: Fabric
     rights: Rights
     kernel: Kernel
-    violations: list[Violation] = field(default_factory=list)
-    zones: dict[str, tuple[Entry, frozenset[int | None]]] = field(default_factory=dict)
-    counts: Counts = field(default_factory=Counts)
+    counts: Counts
+    _zones: dict[str, tuple[Entry, frozenset[int | None]]] = field(default_factory=dict)
 
-    def judge(self, family: int) -> None:
+    def violations(self, receivers: Receivers) -> Iterator[Violation]:
+        """As they are found, what costs least first."""
+        yield from check_fabric(self.fabric, receivers)
+        yield from check_order(
+            self.fabric.name, self.fabric.node.ruleset, self.fabric.meaning.config.vxlan_port
+        )
+        yield from check_openings(self.fabric)
+        yield from check_underlay(self.fabric, self.kernel)
+        yield from check_astray(self.fabric)
+        for family in (4, 6):
+            yield from self._of_family(family)
+        yield from check_zones(self.fabric, self._zones.values())
+
+    def _of_family(self, family: int) -> Iterator[Violation]:
         local = sorted(value for version, value in self.fabric.local if version == family)
         for entry in self._entries(family):
             holding = Holding(fabric=self.fabric, entry=entry, local=local)
@@ -129,9 +147,9 @@ class _Bench:
                 holding.take(flow)
             holding.finish()
             for finding in holding.findings.values():
-                self.violations.append(told(self.fabric, entry, finding, self._way(entry, finding)))
-            before = self.zones.get(entry.link, (entry, frozenset()))[1]
-            self.zones[entry.link] = entry, before | holding.zones
+                yield told(self.fabric, entry, finding, self._way(entry, finding))
+            before = self._zones.get(entry.link, (entry, frozenset()))[1]
+            self._zones[entry.link] = entry, before | holding.zones
             self.counts += holding.counts
 
     def _entries(self, family: int) -> Iterator[Entry]:

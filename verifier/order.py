@@ -38,11 +38,15 @@ RAW: Final = -300
 CONNTRACK: Final = -200
 DESTINATION_NAT: Final = -100
 SOURCE_NAT: Final = 100
+NETWORKS: Final = (1, 65534)
+"""The interface groups of networks."""
+_DEPTH: Final = 16
 
+_CLIENT: Final = frozenset({Field.IP_SADDR, Field.IP6_SADDR})
 _LEAVING: Final = frozenset({Field.OIFGROUP, Field.OIFNAME})
 
 
-def check_order(node: NodeName, ruleset: Ruleset) -> Iterator[Violation]:
+def check_order(node: NodeName, ruleset: Ruleset, vxlan_port: int) -> Iterator[Violation]:
     for base in ruleset.chains.values():
         if base.hook is None:
             continue
@@ -54,7 +58,8 @@ def check_order(node: NodeName, ruleset: Ruleset) -> Iterator[Violation]:
         for rule in chain.rules:
             yield from _leaving(node, chain, rule, ruleset)
     yield from _marks(node, ruleset)
-    yield from _tracking(node, ruleset)
+    yield from _tracking(node, ruleset, vxlan_port)
+    yield from _settled(node, ruleset)
 
 
 def _wrong(node: NodeName, kind: Kind, chain: Chain, sentence: str, rule: Rule | None = None) -> Violation:
@@ -95,6 +100,8 @@ def _place(node: NodeName, base: Chain, rule: Rule) -> Iterator[Violation]:
     incoming = base.hook in (Hook.PREROUTING, Hook.OUTPUT)
     for statement in rule.statements:
         match statement:
+            case SetMark(value=HashChoice(fields=fields)) if not _CLIENT.issuperset(fields):
+                yield _wrong(node, Kind.ORDER, base, "remembers backends by another thing than clients", rule)
             case SetZone() if base.priority >= RAW:
                 yield _wrong(node, Kind.ORDER, base, "sets zones where others have exempted packets", rule)
             case Notrack() if base.priority >= CONNTRACK:
@@ -152,22 +159,65 @@ def _cleared(ruleset: Ruleset) -> Iterator[tuple[int, int]]:
                 yield from _intervals(matches[0])
 
 
-def _intervals(match: Match) -> Iterable[tuple[int, int]]:
+def _intervals(match: Match) -> list[tuple[int, int]]:
     values = match.values
     if isinstance(values, str | NamedSet):
-        return ()
+        return []
     return [cell for cell in values if isinstance(cell, tuple)]
 
 
-def _tracking(node: NodeName, ruleset: Ruleset) -> Iterator[Violation]:
+def _tracking(node: NodeName, ruleset: Ruleset, vxlan_port: int) -> Iterator[Violation]:
     """The overlay's packets are not tracked: a table of connections has an end, and they need none."""
     for hook in (Hook.PREROUTING, Hook.OUTPUT):
         bases = [c for c in ruleset.chains.values() if c.hook is hook and c.priority < CONNTRACK]
-        if not any(_exempts(rule) for base in bases for rule in _rules_under(ruleset, base)):
-            yield Violation(
-                kind=Kind.ORDER, node=node, sentence=f"the overlay's packets are tracked in {hook}"
-            )
+        ports = {port for base in bases for port in _exempted(ruleset, base, None)}
+        if ports != {vxlan_port}:
+            sentence = f"{hook} exempts other packets from tracking than the overlay's"
+            found = ", ".join(f"port {port}" for port in sorted(ports, key=str)) or "none"
+            yield Violation(kind=Kind.ORDER, node=node, sentence=sentence, found=found)
 
 
-def _exempts(rule: Rule) -> bool:
-    return any(isinstance(statement, Notrack) for statement in rule.statements)
+def _exempted(ruleset: Ruleset, chain: Chain, port: int | None, depth: int = 0) -> Iterator[int | None]:
+    """The UDP ports whose packets meet `notrack` from here on; None: any."""
+    for rule in chain.rules if depth < _DEPTH else ():
+        here = next((p for s in rule.statements if isinstance(s, Match) and (p := _udp_port(s))), port)
+        for statement in rule.statements:
+            if isinstance(statement, Notrack):
+                yield here
+            elif isinstance(statement, Goto | Jump) and statement.chain in ruleset.chains:
+                yield from _exempted(ruleset, ruleset.chains[statement.chain], here, depth + 1)
+
+
+def _udp_port(match: Match) -> int | None:
+    if match.fields != (Field.UDP_DPORT,) or match.negated or len(_intervals(match)) != 1:
+        return None
+    (first, last) = _intervals(match)[0]
+    return first if first == last else None
+
+
+def _settled(node: NodeName, ruleset: Ruleset) -> Iterator[Violation]:
+    """What networks send elsewhere than to their Services is translated to where it goes.
+
+    So kube-proxy, which comes later, leaves it alone; and it must not leave alone what others send.
+    """
+    for version, field in ((4, Field.IP_DADDR), (6, Field.IP6_DADDR)):
+        settled = [
+            interval
+            for chain in ruleset.chains.values()
+            if chain.type is ChainType.NAT and chain.hook is Hook.PREROUTING
+            for rule in chain.rules
+            if Nat(kind=NatKind.DNAT, family=version, to=field) in rule.statements
+            for interval in _groups(rule)
+        ]
+        if settled != [NETWORKS]:
+            sentence = f"kube-proxy has its say about other IPv{version} packets than it should"
+            found = ", ".join(f"groups {first} to {last}" for first, last in settled) or "of all groups"
+            expected = f"only groups {NETWORKS[0]} to {NETWORKS[1]} are kept from it"
+            yield Violation(kind=Kind.ORDER, node=node, sentence=sentence, expected=expected, found=found)
+
+
+def _groups(rule: Rule) -> Iterable[tuple[int, int]]:
+    matches = [statement for statement in rule.statements if isinstance(statement, Match)]
+    if len(matches) == 1 and matches[0].fields == (Field.IIFGROUP,) and not matches[0].negated:
+        return _intervals(matches[0])
+    return ()

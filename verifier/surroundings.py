@@ -1,7 +1,7 @@
 """What is around Atoll on a node: real in a dump, and where only our part is known, the least there must be.
 
-A layout text holds none of the node's own devices. One stands in for them all: it has the node's
-addresses, and everything that is not ours is reached by it.
+A layout text holds none of the node's own devices. Two stand in for them: one with the node's addresses,
+by which everything is reached that is not ours, and one of a pod of the default network.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from verifier.meaning import Meaning
 from verifier.state import MAIN_TABLE, Link, LinkAddress, Node, Route
 
 OUTSIDE: Final = "outside"
+DEFAULT_POD: Final = "default-pod"
 _LOOPBACK: Final = "lo"
 
 
@@ -23,20 +24,19 @@ def surrounded(meaning: Meaning, node: Node) -> Node:
     """The node itself where it has a device that is not ours."""
     if any(True for _ in foreign_links(node)):
         return node
-    addresses = meaning.nodes[NodeName(node.name)].addresses
     outside = Link(
         name=OUTSIDE,
         kind="",
         addresses=tuple(
             LinkAddress(address=(address.version, int(address)), length=address.max_prefixlen)
-            for address in addresses
+            for address in meaning.nodes[NodeName(node.name)].addresses
         ),
     )
     routes = tuple(
         Route(family=family, table=MAIN_TABLE, network=0, length=0, link=OUTSIDE) for family in (4, 6)
     )
     state = node.state
-    links = {**state.links, OUTSIDE: outside}
+    links = {**state.links, OUTSIDE: outside, DEFAULT_POD: Link(name=DEFAULT_POD, kind="veth")}
     return replace(node, state=replace(state, links=links, routes=(*state.routes, *routes)))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import Final
 
+from compiler.names import NodeName
 from verifier.evaluate import Kernel
 from verifier.fabric import Fabric
 from verifier.intervals import Intervals, intersect, point, subtract, union
@@ -12,26 +14,44 @@ from verifier.packets import Box, Packet, Tracking, any_address
 from verifier.surroundings import foreign_links
 from verifier.violation import Example, Kind, Violation
 
-UDP = 17
+UDP: Final = 17
 
 
 def check_underlay(fabric: Fabric, kernel: Kernel) -> Iterator[Violation]:
     """Packets of the overlay's port, by every device that is not ours."""
-    meaning, me = fabric.meaning, fabric.meaning.nodes[fabric.name]
-    if not fabric.vxlans:
-        return
-    family = me.underlay.version
-    others = [node.underlay for name, node in meaning.nodes.items() if name != fabric.name]
-    cluster = union((int(address), int(address)) for address in others)
-    known = union(
-        (int(a), int(a)) for a in (meaning.nodes[n].underlay for n in meaning.known_to(fabric.name))
-    )
-    for link in foreign_links(fabric.node):
-        if any(entry.address == fabric.node.address for entry in fabric.node.state.links[link].addresses):
-            flows = kernel.arrive(link, _overlay(fabric, family, point(int(me.underlay))))
-            yield from _received(fabric, link, flows, cluster, known)
-        flows = kernel.arrive(link, _overlay(fabric, family, known)) if known else ()
-        yield from _passed_on(fabric, link, flows)
+    if fabric.vxlans:
+        for link in foreign_links(fabric.node):
+            for family in (4, 6):
+                yield from _of_link(fabric, kernel, link, family)
+
+
+def _of_link(fabric: Fabric, kernel: Kernel, link: str, family: int) -> Iterator[Violation]:
+    meaning = fabric.meaning
+    cluster = _underlays(fabric, meaning.nodes.keys() - {fabric.name}, family)
+    known = _underlays(fabric, meaning.known_to(fabric.name), family)
+    leading_back = kernel.routing.leads_back(family, link)
+    here = union((int(address), int(address)) for address in fabric.here if address.version == family)
+    if here:
+        flows = kernel.arrive(link, _overlay(fabric, family, here))
+        taken = union(i for f in flows if f.outcome.fate is Fate.LOCAL for i in f.packets.saddr)
+        strangers = subtract(taken, intersect(cluster, leading_back))
+        missing = subtract(intersect(known, leading_back), taken)
+        if strangers:
+            sentence = "VXLAN packets are taken from who is no node there: he can speak as any network"
+            yield _shown(fabric, Kind.FORGED, sentence, link, _of(flows, strangers), strangers)
+        if missing:
+            sentence = "VXLAN packets of a node that has pods of networks here are not taken"
+            yield _shown(fabric, Kind.BLOCKED, sentence, link, _of(flows, missing), missing)
+    for flow in kernel.arrive(link, _overlay(fabric, family, known)) if known else ():
+        if flow.outcome.fate is Fate.OUTSIDE:
+            sentence = "VXLAN packets of others are passed on to a node, which may take them for this one's"
+            yield _shown(fabric, Kind.FORGED, sentence, link, flow, flow.packets.saddr)
+            return
+
+
+def _underlays(fabric: Fabric, nodes: Collection[NodeName], family: int) -> Intervals:
+    found = (node.underlay for name, node in fabric.meaning.nodes.items() if name in nodes)
+    return union((int(address), int(address)) for address in found if address.version == family)
 
 
 def _overlay(fabric: Fabric, family: int, daddr: Intervals) -> Box:
@@ -43,27 +63,6 @@ def _overlay(fabric: Fabric, family: int, daddr: Intervals) -> Box:
         dport=point(fabric.meaning.config.vxlan_port),
         tracking=int(Tracking.NEW),
     )
-
-
-def _received(
-    fabric: Fabric, link: str, flows: tuple[Flow, ...], cluster: Intervals, known: Intervals
-) -> Iterator[Violation]:
-    taken = union(i for f in flows if f.outcome.fate is Fate.LOCAL for i in f.packets.saddr)
-    strangers, missing = subtract(taken, cluster), subtract(known, taken)
-    if strangers:
-        sentence = "VXLAN packets are taken from an address that is no node's: it can speak as any network"
-        yield _shown(fabric, Kind.FORGED, sentence, link, _of(flows, strangers), strangers)
-    if missing:
-        sentence = "VXLAN packets of a node that has pods of networks here are not taken"
-        yield _shown(fabric, Kind.BLOCKED, sentence, link, _of(flows, missing), missing)
-
-
-def _passed_on(fabric: Fabric, link: str, flows: tuple[Flow, ...]) -> Iterator[Violation]:
-    for flow in flows:
-        if flow.outcome.fate is Fate.OUTSIDE:
-            sentence = "VXLAN packets of others are passed on to a node, which may take them for this one's"
-            yield _shown(fabric, Kind.FORGED, sentence, link, flow, flow.packets.saddr)
-            return
 
 
 def _of(flows: tuple[Flow, ...], sources: Intervals) -> Flow:

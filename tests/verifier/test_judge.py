@@ -1,4 +1,4 @@
-"""The judge on what the compiler really made: every golden is proved, and what is shown of a fault is right."""
+"""The judge on what the compiler really made: every golden is proved, and faults are shown as they are."""
 
 from __future__ import annotations
 
