@@ -25,11 +25,12 @@ _BETWEEN_COMMAS: Final = re.compile(r'(?:[^,"]+|"[^"]*")+')
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Columns:
-    """The types of an element's key and value."""
+    """The types of an element's key and value, and whether a key may be a range (`flags interval`)."""
 
     key: tuple[DataType, ...]
     value: tuple[DataType, ...] | None = None
     verdicts: bool = False
+    ranges: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,18 @@ def read_element(columns: Columns, text: str) -> Element:
         raise Unreadable("it is not understood as an element", text=text)
     key, comment, value = match.groups()
     try:
-        return Element(
+        found = Element(
             key=cells(columns.key, key), value=_value(columns, value), text=text, comment=comment or ""
         )
+        check_ranges(columns, found)
     except Unreadable as error:
         raise Unreadable(error.reason, text=text) from None
+    return found
+
+
+def check_ranges(columns: Columns, element: Element) -> None:
+    if not columns.ranges and any(not isinstance(c, str) and c[0] != c[1] for c in element.key):
+        raise Unreadable("a set without `flags interval` takes no ranges")
 
 
 def cells(types: tuple[DataType, ...], text: str) -> tuple[Cell, ...]:

@@ -23,7 +23,8 @@ _PRIORITIES: Final[Mapping[str, int]] = MappingProxyType(
     {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "security": 50, "srcnat": 100}
 )
 _POLICIES: Final[Mapping[str, Accept | Drop]] = MappingProxyType({"accept": Accept(), "drop": Drop()})
-FLAGS: Final = frozenset({"interval", "constant"})
+INTERVAL: Final = "interval"
+FLAGS: Final = frozenset({INTERVAL, "constant"})
 """Of sets: those that change nothing of what a lookup finds."""
 
 E = TypeVar("E", bound=StrEnum)
@@ -70,8 +71,9 @@ def columns_of(text: str, known: Columns | None, *, is_map: bool) -> Columns | N
     """What one line of a set or map adds to what is known of its columns."""
     tokens = Words(text)
     if tokens.takes("flags"):
-        check_flags([word for word in text.split()[1:] for word in word.split(",") if word])
-        return known
+        if known is None:
+            raise Unreadable("flags stand behind `typeof`")
+        return replace(known, ranges=has_ranges(text.replace(",", " ").split()[1:]))
     if tokens.takes("comment"):
         return known
     if tokens.peek not in ("typeof", "type"):
@@ -80,20 +82,22 @@ def columns_of(text: str, known: Columns | None, *, is_map: bool) -> Columns | N
     key = _types(tokens, by_field=by_field)
     if not is_map:
         tokens.finish()
-        return Columns(key=key)
+        return Columns(key=key, ranges=False)
     tokens.expect(":")
     if tokens.takes("verdict"):
         tokens.finish()
-        return Columns(key=key, verdicts=True)
+        return Columns(key=key, verdicts=True, ranges=False)
     value = _types(tokens, by_field=by_field)
     tokens.finish()
-    return Columns(key=key, value=value)
+    return Columns(key=key, value=value, ranges=False)
 
 
-def check_flags(flags: list[str]) -> None:
+def has_ranges(flags: list[str]) -> bool:
+    """Whether keys may be ranges. Raises Unreadable for flags of another kind of set."""
     for flag in flags:
         if flag not in FLAGS:
             raise Unreadable(f"the flag `{flag}` is not understood")
+    return INTERVAL in flags
 
 
 def _types(tokens: Words, *, by_field: bool) -> tuple[DataType, ...]:

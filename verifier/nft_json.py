@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from verifier.nft_header import check_flags, one_of, policy
+from verifier.nft_header import has_ranges, one_of, policy
 from verifier.nft_json_rule import statement
 from verifier.nft_json_values import (
     Json,
@@ -95,8 +95,8 @@ def _check_table(family: Json, name: Json) -> None:
 def _set(content: Json) -> NamedSet:
     of = record(content, *_OF_ALL, "type", "map", "flags", "elem")
     _check_table(of.get("family"), of.get("table"))
-    check_flags([text_of(flag) for flag in listed(of.get("flags", []))])
-    columns = columns_of(of.get("type"), of.get("map"))
+    ranges = has_ranges([text_of(flag) for flag in listed(of.get("flags", []))])
+    columns = replace(columns_of(of.get("type"), of.get("map")), ranges=ranges)
     elements = [
         replace(element, text=element_text(columns, element))
         for element in elements_of(columns, listed(of.get("elem", [])))

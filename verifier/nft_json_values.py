@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from verifier.nft_cells import TEXTS, cell, interval, last, name_cell, prefix
-from verifier.nft_elements import Columns, in_order
+from verifier.nft_elements import Columns, check_ranges, in_order
 from verifier.nft_fields import types_of
 from verifier.nft_header import one_of
 from verifier.nft_verdicts import DEFAULT_ANSWER
@@ -210,7 +210,9 @@ def element_of(columns: Columns, item: Json) -> Element:
     if isinstance(item, dict) and "elem" in item:
         element = record(item["elem"], "val", "comment")
         item, comment = element.get("val"), text_of(element.get("comment", ""))
-    return Element(key=cells_of(columns.key, item), value=_value(columns, value), comment=comment)
+    found = Element(key=cells_of(columns.key, item), value=_value(columns, value), comment=comment)
+    check_ranges(columns, found)
+    return found
 
 
 def _value(columns: Columns, value: Json) -> tuple[Cell, ...] | Verdict | None:
