@@ -10,6 +10,7 @@ from verifier.evaluate import Kernel
 from verifier.intervals import Intervals, contains, union
 from verifier.outcome import Fate, Flow, Outcome
 from verifier.packets import Box, Tracking
+from verifier.passage import Shared
 from verifier.ruleset import PROTOCOLS
 from verifier.state import Address, Node
 
@@ -26,7 +27,8 @@ class Cluster:
     """The kernels of all nodes, and what lies between them."""
 
     def __init__(self, nodes: Iterable[Node]) -> None:
-        self.kernels: Mapping[str, Kernel] = {node.name: Kernel(node) for node in nodes}
+        shared = Shared()
+        self.kernels: Mapping[str, Kernel] = {node.name: Kernel(node, shared) for node in nodes}
         self._at: dict[Address, Kernel] = {}
         for kernel in self.kernels.values():
             for address in _underlay_addresses(kernel.node):

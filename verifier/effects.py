@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from verifier.batch import DADDR, DPORT, MARK, SADDR, Batch
 from verifier.fault import Contradiction, NotModelled
 from verifier.intervals import Interval, Intervals, point, union
-from verifier.matching import COLUMNS, FAMILIES, Key, Live, key_of, rows_of
+from verifier.matching import COLUMNS, FAMILIES, Key, Keys, Live
 from verifier.ruleset import (
     Element,
     Field,
     HashChoice,
     Literal,
     MapLookup,
-    NamedSet,
     Nat,
     NatKind,
     RandomChoice,
@@ -171,7 +169,7 @@ def _numbers(element: Element) -> list[Interval]:
 _SOURCES: Final = (NatKind.SNAT, NatKind.MASQUERADE)
 
 
-def effect_of(statement: SetMark | SetZone | Nat, sets: Mapping[str, NamedSet], where: str) -> Effect:
+def effect_of(statement: SetMark | SetZone | Nat, keys: Keys, where: str) -> Effect:
     match statement:
         case SetMark(value=int(value)):
             return MarkEffect(point(value), ())
@@ -180,22 +178,18 @@ def effect_of(statement: SetMark | SetZone | Nat, sets: Mapping[str, NamedSet], 
         case SetMark(value=HashChoice(fields=fields, modulus=modulus, offset=offset)):
             return MarkEffect(((offset, offset + modulus - 1),), fields)
         case SetMark(value=MapLookup() as lookup):
-            return MappedMark(_key(lookup, sets, where))
+            return MappedMark(keys.of(lookup.fields, lookup.map, where))
         case SetZone(value=int(zone)):
             return ZoneEffect(zone)
         case SetZone(value=MapLookup() as lookup):
-            return ZoneEffect(_key(lookup, sets, where))
+            return ZoneEffect(keys.of(lookup.fields, lookup.map, where))
         case Nat():
-            return _nat(statement, sets, where)
+            return _nat(statement, keys, where)
     raise NotModelled(f"{where}: {statement} is not modelled")
 
 
-def _nat(nat: Nat, sets: Mapping[str, NamedSet], where: str) -> NatEffect:
-    to = _key(nat.to, sets, where) if isinstance(nat.to, MapLookup) else nat.to
+def _nat(nat: Nat, keys: Keys, where: str) -> NatEffect:
+    to = keys.of(nat.to.fields, nat.to.map, where) if isinstance(nat.to, MapLookup) else nat.to
     if to is None and nat.kind is not NatKind.MASQUERADE:
         raise Contradiction(f"{where}: {nat.kind} without an address")
     return NatEffect(nat.kind, nat.family, to)
-
-
-def _key(lookup: MapLookup, sets: Mapping[str, NamedSet], where: str) -> Key:
-    return key_of(lookup.fields, rows_of(lookup.map, sets, lookup.fields, where).elements, where)

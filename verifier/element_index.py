@@ -7,15 +7,19 @@ without being equal are cut at each other's borders, so that the cells of a leve
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Final
 
 from verifier.intervals import Interval, Intervals, intersect, only, subtract, union
-from verifier.ruleset import Cell, Element
+from verifier.ruleset import Element
 
 Columns = tuple[Intervals, ...]
 """A box over a key's columns."""
+Rows = tuple[Element, ...]
+_REMEMBERED: Final = 64
+"""Cells from which on it pays to remember how a level divides a column."""
 
 
 @dataclass(slots=True)
@@ -31,6 +35,8 @@ class Branch:
     """Last level only: the cells joined by value, each with an element that stands for all."""
     covered: Intervals = ()
     texts: dict[str, Branch | Element] = field(default_factory=dict)
+    divided: dict[Intervals, Division] = field(default_factory=dict)
+    """Last level only, and large: what was asked before."""
 
     def find(self, value: int) -> int:
         """The position of the cell that holds the value; -1 if none does."""
@@ -46,34 +52,59 @@ class Branch:
         return self.elements[at] if self.elements else self.branches[at]
 
 
-def index(rows: Iterable[tuple[tuple[Cell, ...], Element]]) -> Branch:
-    """Rows of equally many cells, each with its element. Of two elements with one key the first counts."""
-    branch = Branch()
-    numbers: dict[Interval, list[tuple[tuple[Cell, ...], Element]]] = {}
-    texts: dict[str, list[tuple[tuple[Cell, ...], Element]]] = {}
-    for cells, element in rows:
-        head, rest = cells[0], (cells[1:], element)
-        if isinstance(head, str):
-            texts.setdefault(head, []).append(rest)
-        else:
-            numbers.setdefault(head, []).append(rest)
-    for text, below in texts.items():
-        branch.texts[text] = index(below) if below[0][0] else below[0][1]
-    _fill(branch, _disjoint(numbers))
-    return branch
+class Indexes:
+    """Makes indexes, equal ones once: on all nodes of a network most of its elements are the same.
 
+    Elements that are read once are one value (verifier.nft_elements), so identity tells them apart.
+    """
 
-def _fill(branch: Branch, rows: dict[Interval, list[tuple[tuple[Cell, ...], Element]]]) -> None:
-    branch.cells = sorted(rows)
-    branch.starts = [first for first, _ in branch.cells]
-    branch.covered = union(branch.cells)
-    for cell in branch.cells:
-        below = rows[cell]
-        if below[0][0]:
-            branch.branches.append(index(below))
+    def __init__(self) -> None:
+        self._known: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[Branch, Rows]] = {}
+
+    def index(self, rows: Rows, order: tuple[int, ...], devices: int) -> Branch:
+        """By the columns in this order, the first of which (`devices`) are asked for single values only."""
+        if not rows or not order or devices:
+            return self._grow(rows, order, devices)
+        key = (order, tuple(map(id, rows)))
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = (self._grow(rows, order, 0), rows)
+        return known[0]
+
+    def _grow(self, rows: Rows, order: tuple[int, ...], devices: int) -> Branch:
+        """Of two elements with one key the first counts."""
+        branch = Branch()
+        numbers: dict[Interval, list[Element]] = {}
+        texts: dict[str, list[Element]] = {}
+        at, rest = order[0], order[1:]
+        for row in rows:
+            head = row.key[at]
+            if isinstance(head, str):
+                texts.setdefault(head, []).append(row)
+            else:
+                numbers.setdefault(head, []).append(row)
+        for text, below in texts.items():
+            branch.texts[text] = self._below(below, rest, devices) if rest else below[0]
+        self._fill(branch, _disjoint(numbers), rest, devices)
+        return branch
+
+    def _below(self, rows: list[Element], order: tuple[int, ...], devices: int) -> Branch:
+        if devices == 1:
+            return self.index(tuple(rows), order, 0)
+        return self._grow(tuple(rows), order, max(devices - 1, 0))
+
+    def _fill(
+        self, branch: Branch, rows: dict[Interval, list[Element]], rest: tuple[int, ...], devices: int
+    ) -> None:
+        branch.cells = sorted(rows)
+        branch.starts = [first for first, _ in branch.cells]
+        if rest:
+            branch.branches = [self._below(rows[cell], rest, devices) for cell in branch.cells]
         else:
-            branch.elements.append(below[0][1])
-    branch.groups = _groups(branch)
+            branch.elements = [rows[cell][0] for cell in branch.cells]
+        if not devices:
+            branch.covered = union(branch.cells)
+            branch.groups = _groups(branch)
 
 
 def _groups(branch: Branch) -> list[tuple[Intervals, Element]]:
@@ -93,14 +124,12 @@ def _standing_for(elements: Sequence[Element]) -> Element:
     return Element(key=(), value=first.value, text=f"one of {len(elements)} elements, such as {first.text}")
 
 
-def _disjoint(
-    rows: dict[Interval, list[tuple[tuple[Cell, ...], Element]]],
-) -> dict[Interval, list[tuple[tuple[Cell, ...], Element]]]:
+def _disjoint(rows: dict[Interval, list[Element]]) -> dict[Interval, list[Element]]:
     cells = sorted(rows)
     if all(left[1] < right[0] for left, right in pairwise(cells)):
         return rows
     starts = sorted({first for first, _ in cells} | {last + 1 for _, last in cells})
-    cut: dict[Interval, list[tuple[tuple[Cell, ...], Element]]] = {}
+    cut: dict[Interval, list[Element]] = {}
     for cell in cells:
         inside = [start for start in starts if cell[0] <= start <= cell[1]]
         for first, after in zip(inside, [*inside[1:], cell[1] + 1], strict=True):
@@ -139,6 +168,14 @@ def _divide_point(branch: Branch, value: int, column: Intervals, rest: Columns) 
 
 
 def _divide_last(branch: Branch, column: Intervals) -> Division:
+    if len(branch.cells) < _REMEMBERED or len(column) > 1:
+        return _divided(branch, column)
+    if column not in branch.divided:
+        branch.divided[column] = _divided(branch, column)
+    return branch.divided[column]
+
+
+def _divided(branch: Branch, column: Intervals) -> Division:
     found = Division()
     for cells, element in branch.groups:
         common = intersect(column, cells)

@@ -9,18 +9,19 @@ rp_filter is off on Atoll's devices.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from verifier.batch import DADDR, DPORT, MARK, NO_MARK, SADDR, Batch, batch_of, coalesce
 from verifier.fault import Contradiction
-from verifier.intervals import Intervals
+from verifier.intervals import Intervals, subtract, union
 from verifier.outcome import Fate, Flow, Outcome, Trail
-from verifier.packets import Box
+from verifier.packets import Box, any_address, every_packet
+from verifier.passage import Passage, Shared, with_sources
 from verifier.program import Program
-from verifier.routing import LOOPBACK, Routing, Way
+from verifier.routing import LOOPBACK, Hop, Routing, Way
 from verifier.ruleset import Hook
-from verifier.scene import Scene
+from verifier.scene import Met, Scene
 from verifier.state import Link, Node, RouteKind
 from verifier.walk import Walk
 
@@ -56,28 +57,77 @@ class Undo:
 
 
 class Kernel:
-    """A node, indexed once and asked many times."""
+    """A node, indexed once and asked many times. Kernels of one cluster may have their `shared` in common."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, shared: Shared | None = None) -> None:
         self.node = node
+        self.shared = shared or Shared()
         self.routing = Routing(node.state)
-        self.program = Program(node.ruleset)
-        self._shared: dict[tuple[object, ...], tuple[Flow, ...]] = {}
+        self.program = Program(node.ruleset, self.shared.indexes)
+        self._alike: dict[tuple[object, ...], tuple[Flow, ...]] = {}
+        self._passages: dict[tuple[object, ...], Passage] = {}
+        self._from_vrf: dict[tuple[object, ...], tuple[Flow, ...]] = {}
+        self._shape = self.shared.shape(node.ruleset)
 
-    def partition(self, link: str, packets: Box, mark: Intervals = NO_MARK) -> tuple[Flow, ...]:
+    def partition(self, link: str, packets: Box) -> tuple[Flow, ...]:
         """What becomes of the packets that come in by a device; computed once for devices that are alike.
 
         The flows' `packets` are disjoint, but for those that a random choice sends either way, and make up
         what was asked.
         """
         device = self._device(link)
-        alike = (device.group, device.kind, device.master, packets, mark)
-        found = self._shared.get((*alike, None)) or self._shared.get((*alike, link))
+        vrf = self.routing.vrf_of(link)
+        if vrf is not None and vrf is not device and packets == every_packet(packets.family):
+            return self._of_vrf(device, vrf, packets.family)
+        alike = (device.group, device.kind, device.master, packets)
+        found = self._alike.get((*alike, None)) or self._alike.get((*alike, link))
         if found is None:
             visit = _Visit(self, packets.family)
-            found = visit.arrive(device, batch_of(packets, mark))
-            self._shared[(*alike, link if visit.looked_back else None)] = found
+            found = visit.arrive(device, batch_of(packets))
+            self._alike[(*alike, link if visit.looked_back else None)] = found
         return found
+
+    def _of_vrf(self, device: Link, vrf: Link, family: int) -> tuple[Flow, ...]:
+        """All that a VRF's devices differ in is to which sources they lead back.
+
+        So the packets whose source leads back, and the others, are evaluated once for all devices, as if
+        they had every source, and then cut to theirs.
+        """
+        passage, flows = self._from(device, vrf, family, back=True)
+        if not passage.looked_back:
+            return flows
+        good = self.routing.leads_back(family, device.name)
+        bad = subtract(any_address(family), good)
+        _, others = self._from(device, vrf, family, back=False)
+        return (*with_sources(flows, good), *with_sources(others, bad))
+
+    def _from(self, device: Link, vrf: Link, family: int, *, back: bool) -> tuple[Passage, tuple[Flow, ...]]:
+        passage = self._passage(device, vrf, family, back=back)
+        came_by = device.name if self.routing.asks_for(device.name) else ""
+        key = (id(passage), vrf.name, came_by)
+        if key not in self._from_vrf:
+            visit = _Visit(self, family)
+            visit.route(list(passage.through), vrf, vrf, device.name)
+            self._from_vrf[key] = (*passage.ended, *visit.flows())
+        return passage, self._from_vrf[key]
+
+    def _passage(self, device: Link, vrf: Link, family: int, *, back: bool) -> Passage:
+        """Prerouting, taken over from another node where everything it asked was the same there."""
+        here = (device.group, device.kind, vrf.name, family, back)
+        if here in self._passages:
+            return self._passages[here]
+        key = self._shape.key(device, vrf, family, back=back)
+        for known in self.shared.passages.get(key, ()):
+            if known.holds(self.program.keys):
+                self._passages[here] = known
+                return known
+        visit = _Visit(self, family, back=back)
+        through = visit.come_in(device, vrf, batch_of(every_packet(family)))
+        passage = Passage(tuple(through), visit.flows(), tuple(visit.asked), visit.looked_back)
+        if not visit.typed:
+            self.shared.passages.setdefault(key, []).append(passage)
+        self._passages[here] = passage
+        return passage
 
     def arrive(
         self,
@@ -96,6 +146,24 @@ class Kernel:
         """What becomes of packets that a process of the node sends, whatever source it bound to."""
         return _Visit(self, packets.family, undo, traced).make(batch_of(packets))
 
+    def parted(self, flow: Flow) -> tuple[Flow, ...]:
+        """A flow by VXLAN to several nodes (`remote` None) as one for each."""
+        outcome = flow.outcome
+        if outcome.fate is not Fate.OVERLAY or outcome.remote is not None:
+            return (flow,)
+        assert outcome.link is not None
+        assert outcome.table is not None
+        family, daddr = flow.sent.family, flow.sent.daddr
+        return tuple(
+            replace(
+                flow,
+                sent=replace(flow.sent, daddr=common),
+                outcome=replace(outcome, remote=hop.remote, mac=hop.mac),
+            )
+            for common, hop in self.routing.hops(family, outcome.table, outcome.link, daddr)
+            if hop.remote is not None
+        )
+
     def _device(self, name: str) -> Link:
         device = self.node.state.links.get(name)
         if device is None:
@@ -111,19 +179,24 @@ class _Visit:
     family: int
     undo: Undo | None = None
     traced: bool = False
+    back: bool | None = None
     looked_back: bool = False
+    typed: bool = False
+    asked: list[Met] = field(default_factory=list)
     ended: dict[Outcome, list[Batch]] = field(default_factory=dict)
 
     def arrive(self, device: Link, batch: Batch) -> tuple[Flow, ...]:
-        routing = self.kernel.routing
-        vrf = routing.vrf_of(device.name)
+        vrf = self.kernel.routing.vrf_of(device.name)
+        batches = self.come_in(device, vrf, batch)
+        self.route(batches, vrf, vrf or device, device.name)
+        return self.flows()
+
+    def come_in(self, device: Link, vrf: Link | None, batch: Batch) -> list[Batch]:
+        """Prerouting, on the device and on its VRF."""
         batches = self._hook(Hook.PREROUTING, [batch], iif=device, tracked=False)
         if vrf is not None and vrf is not device:
             batches = self._hook(Hook.PREROUTING, self._fewer(batches), iif=vrf, translates=False)
-        batches = self._fewer(batches)
-        iif = vrf or device
-        self._route(batches, vrf, iif, device.name)
-        return self._flows()
+        return self._fewer(batches)
 
     def make(self, batch: Batch) -> tuple[Flow, ...]:
         """Routed, judged in output, and routed again where that changed the destination."""
@@ -138,7 +211,7 @@ class _Visit:
                     continue
                 for again, moved in self._ways([done], None, LOOPBACK):
                     self._send(moved, again, None)
-        return self._flows()
+        return self.flows()
 
     def _hook(
         self,
@@ -150,10 +223,12 @@ class _Visit:
         tracked: bool = True,
         translates: bool = True,
     ) -> list[Batch]:
-        scene = Scene(self.family, hook, self.kernel.routing, iif, oif, tracked, self.traced)
+        scene = Scene(self.family, hook, self.kernel.routing, iif, oif, tracked, self.traced, self.back)
         walk = Walk(self.kernel.program, scene, self._finish, self.undo, translates)
         passed = walk.through(batches)
         self.looked_back = self.looked_back or scene.looked_back
+        self.typed = self.typed or scene.typed
+        self.asked += scene.asked
         return passed
 
     def _fewer(self, batches: list[Batch]) -> list[Batch]:
@@ -162,7 +237,7 @@ class _Visit:
     def _finish(self, batch: Batch, outcome: Outcome) -> None:
         self.ended.setdefault(outcome, []).append(batch)
 
-    def _flows(self) -> tuple[Flow, ...]:
+    def flows(self) -> tuple[Flow, ...]:
         return tuple(
             _flow(batch, outcome) for outcome, batches in self.ended.items() for batch in self._fewer(batches)
         )
@@ -184,7 +259,7 @@ class _Visit:
         text = f"table {way.table}: {way.kind}" + (f" by {way.link}" if way.link else "")
         return batch.with_trail(Trail(batch.trail, "routing", "", text, None, way.link))
 
-    def _route(self, batches: list[Batch], vrf: Link | None, iif: Link, came_by: str) -> None:
+    def route(self, batches: list[Batch], vrf: Link | None, iif: Link, came_by: str) -> None:
         onward: list[Batch] = []
         for batch in batches:
             here = batch.meet(DADDR, MULTICAST[self.family])
@@ -246,16 +321,18 @@ class _Visit:
             self._finish(batch, Outcome(fate=Fate.OUTSIDE, link=device.name))
 
     def _over(self, batch: Batch, way: Way, device: Link) -> None:
-        for common, hop in self.kernel.routing.hops(self.family, way.table, device.name, batch.now[DADDR]):
-            cut = batch.cut(DADDR, common)
+        found = self.kernel.routing.hops(self.family, way.table, device.name, batch.now[DADDR])
+        for common, hop in found:
             if hop.remote is None:
-                reason = f"kernel: {hop.why}"
-                self._finish(cut, Outcome(fate=Fate.DROPPED, link=device.name, reason=reason))
-                continue
-            self._finish(
-                cut,
-                Outcome(fate=Fate.OVERLAY, link=device.name, remote=hop.remote, vni=device.vni, mac=hop.mac),
-            )
+                outcome = Outcome(fate=Fate.DROPPED, link=device.name, reason=f"kernel: {hop.why}")
+                self._finish(batch.cut(DADDR, common), outcome)
+        sent = [(common, hop) for common, hop in found if hop.remote is not None]
+        if len(sent) > 1 and batch.translated >> DADDR & 1 and not self.traced:
+            every = union(interval for common, _ in sent for interval in common)
+            self._finish(batch.cut(DADDR, every), _overlay(device, way, Hop()))
+            return
+        for common, hop in sent:
+            self._finish(batch.cut(DADDR, common), _overlay(device, way, hop))
 
     def _cross(self, batch: Batch, way: Way, device: Link, peer: Link) -> None:
         """To the other end of a pair, whose hardware address the frame must bear."""
@@ -280,4 +357,15 @@ def _flow(batch: Batch, outcome: Outcome) -> Flow:
         mark=batch.now[MARK],
         translated_source=bool(batch.translated & 1 << SADDR),
         translated_destination=bool(batch.translated & 1 << DADDR),
+    )
+
+
+def _overlay(device: Link, way: Way, hop: Hop) -> Outcome:
+    return Outcome(
+        fate=Fate.OVERLAY,
+        link=device.name,
+        remote=hop.remote,
+        vni=device.vni,
+        mac=hop.mac,
+        table=way.table,
     )

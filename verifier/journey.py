@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
 from verifier.cluster import Cluster, Place
@@ -105,7 +106,9 @@ def _onward(
 ) -> Iterator[Journey]:
     if len(before) >= _LONGEST:
         raise Contradiction(f"packets go round between nodes: {[stage.place for stage in before]}")
-    for flow in cross(len(before), place, box, mark):
+    kernel = cluster.kernels[place.node]
+    crossed = cross(len(before), place, box, mark)
+    for flow in chain.from_iterable(map(kernel.parted, crossed)):
         stages = (*before, Stage(place=place, flow=flow))
         after = cluster.next(place.node, flow)
         if isinstance(after, Outcome):

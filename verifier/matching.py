@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from verifier.batch import DADDR, DPORT, MARK, PROTOCOL, SADDR, Batch
-from verifier.element_index import Branch, divide, index
+from verifier.element_index import Branch, Indexes, Rows, divide
 from verifier.fault import Contradiction, NotModelled
 from verifier.intervals import Intervals, contains, intersects, union
 from verifier.packets import Tracking
@@ -26,7 +26,7 @@ from verifier.ruleset import (
     Match,
     NamedSet,
 )
-from verifier.scene import DEVICE_FIELDS, Scene
+from verifier.scene import DEVICE_FIELDS, DeviceValues, KeyName, Scene
 
 COLUMNS: Final[Mapping[Field, int]] = {
     Field.IP_SADDR: SADDR,
@@ -64,6 +64,8 @@ class Test(Protocol):
 class Key:
     """A concatenation and the set that it is looked up in."""
 
+    name: KeyName | None
+    """None: the set stands in the rule."""
     device: tuple[Field, ...]
     columns: tuple[int, ...]
     families: frozenset[int]
@@ -72,12 +74,12 @@ class Key:
 
     def look_up(self, live: list[Live], scene: Scene) -> tuple[list[Live], list[Batch], list[Batch]]:
         """Those that found an element, those that found none, and those that have no such key at all."""
-        branch: Branch | Element | None = self.root
-        for field in self.device:
-            value = scene.value(field)
-            if value is None:
-                return [], [], [batch for batch, _ in live]
-            branch = branch.child(value) if isinstance(branch, Branch) else None
+        values = tuple(scene.value(field) for field in self.device)
+        if None in values:
+            return [], [], [batch for batch, _ in live]
+        branch = self.descend(values)
+        if self.name is not None:
+            scene.met(self.name, values, branch)
         if self.families and scene.family not in self.families:
             return [], [], [batch for batch, _ in live]
         if branch is None:
@@ -95,6 +97,15 @@ class Key:
             else:
                 missed.append(batch)
         return found, missed, strange
+
+    def descend(self, values: DeviceValues) -> Branch | Element | None:
+        """What lies below these values of the device columns."""
+        branch: Branch | Element | None = self.root
+        for value in values:
+            if not isinstance(branch, Branch) or value is None:
+                return None
+            branch = branch.child(value)
+        return branch
 
     def _of_protocol(self, live: list[Live]) -> tuple[list[Live], list[Batch]]:
         strange: list[Batch] = []
@@ -120,24 +131,62 @@ class Key:
         return batch
 
 
-def key_of(fields: tuple[Field, ...], rows: tuple[Element, ...], where: str) -> Key:
-    """Device columns first, whatever their place: they have one value for all packets at one place."""
-    for field in fields:
-        if field not in COLUMNS and field not in DEVICE_FIELDS:
-            raise NotModelled(f"{where}: {field} inside a key is not modelled; match it in a rule of its own")
-    for row in rows:
-        if len(row.key) != len(fields):
-            raise Contradiction(f"{where}: element {row.text or row.key} does not have {len(fields)} columns")
-    order = sorted(range(len(fields)), key=lambda at: fields[at] not in DEVICE_FIELDS)
-    device = tuple(fields[at] for at in order if fields[at] in DEVICE_FIELDS)
-    symbolic = tuple(fields[at] for at in order if fields[at] not in DEVICE_FIELDS)
-    return Key(
-        device=device,
-        columns=tuple(COLUMNS[field] for field in symbolic),
-        families=frozenset(FAMILIES[field] for field in symbolic if field in FAMILIES),
-        protocols=tuple(PORTS_OF[field] for field in symbolic if field in PORTS_OF),
-        root=index((tuple(row.key[at] for at in order), row) for row in rows),
-    )
+class Keys:
+    """A node's sets, each indexed once for each way of asking it."""
+
+    def __init__(self, sets: Mapping[str, NamedSet], indexes: Indexes) -> None:
+        self._sets = sets
+        self._indexes = indexes
+        self._known: dict[KeyName, Key] = {}
+
+    def of(self, fields: tuple[Field, ...], lookup: Lookup, where: str) -> Key:
+        if isinstance(lookup, NamedSet):
+            return self.anonymous(fields, lookup.elements, where)
+        name = (fields, lookup)
+        if name not in self._known:
+            elements = _rows(lookup, self._sets, fields, where)
+            self._known[name] = self._key(name, fields, elements, where)
+        return self._known[name]
+
+    def anonymous(self, fields: tuple[Field, ...], rows: Rows, where: str) -> Key:
+        return self._key(None, fields, rows, where)
+
+    def known(self, name: KeyName) -> Key | None:
+        """Of a set that another node was asked for; None: this one has none such."""
+        if name not in self._known and name[1] in self._sets:
+            self.of(*name, where=f"set {name[1]}")
+        return self._known.get(name)
+
+    def _key(self, name: KeyName | None, fields: tuple[Field, ...], rows: Rows, where: str) -> Key:
+        """Device columns first, whatever their place: they have one value for all packets at one place."""
+        for field in fields:
+            if field not in COLUMNS and field not in DEVICE_FIELDS:
+                raise NotModelled(f"{where}: {field} inside a key is not modelled; match it by itself")
+        for row in rows:
+            if len(row.key) != len(fields):
+                what = row.text or row.key
+                raise Contradiction(f"{where}: element {what} does not have {len(fields)} columns")
+        order = sorted(range(len(fields)), key=lambda at: fields[at] not in DEVICE_FIELDS)
+        device = tuple(fields[at] for at in order if fields[at] in DEVICE_FIELDS)
+        symbolic = tuple(fields[at] for at in order if fields[at] not in DEVICE_FIELDS)
+        return Key(
+            name=name,
+            device=device,
+            columns=tuple(COLUMNS[field] for field in symbolic),
+            families=frozenset(FAMILIES[field] for field in symbolic if field in FAMILIES),
+            protocols=tuple(PORTS_OF[field] for field in symbolic if field in PORTS_OF),
+            root=self._indexes.index(rows, tuple(order), len(device)),
+        )
+
+
+def _rows(name: str, sets: Mapping[str, NamedSet], fields: tuple[Field, ...], where: str) -> Rows:
+    """Of the set that a rule names, whose columns must be the rule's."""
+    found = sets.get(name)
+    if found is None:
+        raise Contradiction(f"{where}: there is no set or map {name}; a kernel refuses such a rule")
+    if len(found.types) != len(fields):
+        raise Contradiction(f"{where}: {name} has {len(found.types)} columns, the rule asks {len(fields)}")
+    return found.elements
 
 
 @dataclass(slots=True)
@@ -229,28 +278,15 @@ class TypeTest:
         return passed, failed
 
 
-def rows_of(lookup: Lookup, sets: Mapping[str, NamedSet], fields: tuple[Field, ...], where: str) -> NamedSet:
-    """The set that a rule names, whose columns must be the rule's."""
-    if isinstance(lookup, NamedSet):
-        return lookup
-    found = sets.get(lookup)
-    if found is None:
-        raise Contradiction(f"{where}: there is no set or map {lookup}; a kernel refuses such a rule")
-    if len(found.types) != len(fields):
-        raise Contradiction(f"{where}: {lookup} has {len(found.types)} columns, the rule asks {len(fields)}")
-    return found
-
-
-def test_of(match: Match, sets: Mapping[str, NamedSet], where: str) -> Test:
+def test_of(match: Match, keys: Keys, where: str) -> Test:
     """The test that a match makes."""
     first = match.fields[0]
     if len(match.fields) == 1 and first in _SPECIAL:
         return _special(first, _numbers(match, where), match.negated, where)
     if isinstance(match.values, tuple):
         rows = tuple(Element(key=(cell,)) for cell in match.values)
-    else:
-        rows = rows_of(match.values, sets, match.fields, where).elements
-    return KeyTest(key_of(match.fields, rows, where), match.negated)
+        return KeyTest(keys.anonymous(match.fields, rows, where), match.negated)
+    return KeyTest(keys.of(match.fields, match.values, where), match.negated)
 
 
 test_of.__test__ = False  # type: ignore[attr-defined]  # no test of pytest's

@@ -16,7 +16,11 @@ class Fate(StrEnum):
     HOST_LINK = "sent over a host link"
     """Into the same node, by the other end of the pair: `link` is the end it left by, `peer` the other."""
     OVERLAY = "sent by VXLAN"
-    """`remote` is the node's underlay address, `vni` the network's."""
+    """`remote` is the node's underlay address, `vni` the network's.
+
+    `remote` is None where a translated packet may go to any of several nodes, each address of `sent.daddr` to
+    its own: Kernel.parted tells them apart.
+    """
     OUTSIDE = "left to the default network"
     """By a device that is not Atoll's: another node, a pod of the default network, the world."""
     LOCAL = "delivered to the node"
@@ -35,6 +39,8 @@ class Outcome:
     vni: int | None = None
     mac: str = ""
     """To which the frame is addressed; "": found out by asking, which only veth pairs answer."""
+    table: int | None = None
+    """The routing table that led there; of OVERLAY only."""
     reason: str = ""
     """Of REFUSED and DROPPED: the rule, or what the kernel does by itself."""
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from verifier.effects import Effect, NatEffect, NotrackEffect, effect_of
+from verifier.element_index import Indexes
 from verifier.fault import Contradiction, NotModelled
-from verifier.matching import FAMILIES, Key, Test, key_of, rows_of, test_of
+from verifier.matching import FAMILIES, Key, Keys, KeyTest, Test, test_of
 from verifier.ruleset import (
     Accept,
     Chain,
@@ -21,11 +22,9 @@ from verifier.ruleset import (
     Continue,
     Counter,
     Drop,
-    Field,
     Goto,
     Hook,
     Jump,
-    Lookup,
     Match,
     Nat,
     NatKind,
@@ -84,10 +83,10 @@ class Stage:
 class Program:
     """Chains become ready when a packet first reaches them."""
 
-    def __init__(self, ruleset: Ruleset) -> None:
+    def __init__(self, ruleset: Ruleset, indexes: Indexes) -> None:
         self._ruleset = ruleset
+        self.keys = Keys(ruleset.sets, indexes)
         self._ready: dict[str, tuple[ReadyRule, ...]] = {}
-        self._keys: dict[tuple[tuple[Field, ...], str], Key] = {}
         self.stages: Mapping[Hook, tuple[Stage, ...]] = {hook: self._stages(hook) for hook in Hook}
 
     def _stages(self, hook: Hook) -> tuple[Stage, ...]:
@@ -124,33 +123,23 @@ class Program:
                 families &= {FAMILIES[f] for f in statement.fields if f in FAMILIES} or {4, 6}
             if not isinstance(statement, Counter):
                 operations.append(self._operation(chain, statement, where))
-        return ReadyRule(rule, chain.name, tuple(operations), frozenset(families))
+        return ReadyRule(rule, chain.name, tuple(_cheapest_first(operations)), frozenset(families))
 
     def _operation(self, chain: Chain, statement: Statement, where: str) -> tuple[str, Operation]:
-        sets = self._ruleset.sets
         match statement:
             case Match():
-                return "test", test_of(statement, sets, where)
+                return "test", test_of(statement, self.keys, where)
             case VerdictMap(fields=fields, map=lookup):
-                return "branch", Branching(self._key(fields, lookup, where))
+                return "branch", Branching(self.keys.of(fields, lookup, where))
             case Nat():
                 return "nat", self._nat(chain, statement, where)
             case SetMark() | SetZone():
-                return "effect", effect_of(statement, sets, where)
+                return "effect", effect_of(statement, self.keys, where)
             case Notrack():
                 return "effect", NotrackEffect()
             case Accept() | Drop() | Return() | Continue() | Goto() | Jump() | Reject():
                 return "verdict", statement
         raise NotModelled(f"{where}: {statement} is not modelled")
-
-    def _key(self, fields: tuple[Field, ...], lookup: Lookup, where: str) -> Key:
-        """One index for all rules that ask one map by the same fields."""
-        elements = rows_of(lookup, self._ruleset.sets, fields, where).elements
-        if not isinstance(lookup, str):
-            return key_of(fields, elements, where)
-        if (fields, lookup) not in self._keys:
-            self._keys[fields, lookup] = key_of(fields, elements, where)
-        return self._keys[fields, lookup]
 
     def _nat(self, chain: Chain, nat: Nat, where: str) -> NatEffect:
         if chain.hook is not None:
@@ -159,6 +148,21 @@ class Program:
                 raise Contradiction(
                     f"{where}: a kernel refuses {nat.kind} in a {chain.type} chain of {chain.hook}"
                 )
-        effect = effect_of(nat, self._ruleset.sets, where)
+        effect = effect_of(nat, self.keys, where)
         assert isinstance(effect, NatEffect)
         return effect
+
+
+def _cheapest_first(operations: list[tuple[str, Operation]]) -> list[tuple[str, Operation]]:
+    """Tests before anything is done may come in any order: those that ask the device alone, then sets."""
+    tests = 0
+    while tests < len(operations) and operations[tests][0] == "test":
+        tests += 1
+    return sorted(operations[:tests], key=_cost) + operations[tests:]
+
+
+def _cost(operation: tuple[str, Operation]) -> int:
+    test = operation[1]
+    if isinstance(test, KeyTest):
+        return 1 if test.key.columns else 0
+    return 2

@@ -37,6 +37,8 @@ class Table:
     starts: list[int] = field(default_factory=list)
     pieces: list[tuple[Interval, Route]] = field(default_factory=list)
     covered: Intervals = ()
+    covers: bool = False
+    """It has a way, and no exception from it, for every address."""
     targets: dict[tuple[RouteKind, str | None], Intervals] = field(default_factory=dict)
 
     def find(self, destination: int) -> Route | None:
@@ -86,6 +88,9 @@ def table_of(routes: Iterable[Route]) -> Table:
     _sweep(sorted(best.values(), key=lambda route: (route.network, route.length)), table)
     table.starts = [interval[0] for interval, _ in table.pieces]
     table.covered = union(interval for interval, _ in table.pieces)
+    kinds = {route.kind for _, route in table.pieces}
+    family = table.pieces[0][1].family if table.pieces else 4
+    table.covers = table.covered == any_address(family) and RouteKind.THROW not in kinds
     joined: dict[tuple[RouteKind, str | None], list[Interval]] = {}
     for interval, route in table.pieces:
         joined.setdefault((route.kind, route.link), []).append(interval)
@@ -196,6 +201,10 @@ class Routing:
             return rule.table
         return vrf.table if vrf else None
 
+    def asks_for(self, link: str) -> bool:
+        """Whether a rule is about packets that come by this device."""
+        return any(rule.input_link == link for rules in self._rules.values() for rule in rules)
+
     def decide(self, family: int, destinations: Intervals, vrf: Link | None, input_link: str) -> list[Way]:
         """Where packets go; `input_link` is LOOPBACK for the node's own."""
         ways: list[Way] = []
@@ -211,7 +220,7 @@ class Routing:
                 ways.append(Way(common, kind, link, number))
                 found += common
             if found:
-                left = subtract(left, union(found))
+                left = () if table.covers else subtract(left, union(found))
         if left:
             ways.append(Way(left, RouteKind.UNREACHABLE, None, 0))
         return ways

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from verifier.batch import DADDR, PROTOCOL, SADDR, Batch
@@ -24,6 +24,20 @@ DEVICE_FIELDS: Final = frozenset(
     }
 )
 """One value for all packets at one place."""
+
+KeyName = tuple[tuple[Field, ...], str]
+"""How a set is asked: by which fields, and its name."""
+DeviceValues = tuple[int | str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """A set was asked for a device, and this is what lay there."""
+
+    name: KeyName
+    values: DeviceValues
+    found: object
+
 
 _ZERO_NETWORK: Final[Intervals] = ((0, 0x00FFFFFF),)
 _BROADCAST: Final[Intervals] = ((0xE0000000, 0xE00000FF), (0xFFFFFFFF, 0xFFFFFFFF))
@@ -47,12 +61,17 @@ class Scene:
     tracked: bool = True
     """Connection tracking has seen the packet: earlier, its state is unknown and its zone can be set."""
     traced: bool = False
+    back: bool | None = None
+    """Whether the device is taken to lead back to every source, or to none; None: asked of the routes."""
     looked_back: bool = False
-    """Set when a rule asked whether the device leads back to the source: the answer is the device's own."""
+    """Set when a rule asked that: the answer is the device's own."""
+    typed: bool = False
+    """Set when a rule asked for types of addresses: the answer is the node's own."""
+    asked: list[Met] = field(default_factory=list)
 
-    def value(self, field: Field) -> int | str | None:
+    def value(self, asked: Field) -> int | str | None:
         """None: the packet has no such thing here, and a rule that asks for it does not match."""
-        match field:
+        match asked:
             case Field.NFPROTO:
                 return NFPROTO[self.family]
             case Field.IIFGROUP:
@@ -68,7 +87,7 @@ class Scene:
             case Field.OIFNAME:
                 return self.oif.name if self.oif else ""
             case _:
-                raise ValueError(f"{field} is no matter of the device")
+                raise ValueError(f"{asked} is no matter of the device")
 
     @property
     def link(self) -> str | None:
@@ -76,11 +95,16 @@ class Scene:
         device = self.oif if self.hook in (Hook.OUTPUT, Hook.POSTROUTING) else self.iif
         return device.name if device else None
 
+    def met(self, name: KeyName, values: DeviceValues, found: object) -> None:
+        self.asked.append(Met(name, values, found))
+
     def led_back(self, batch: Batch) -> tuple[list[Batch], list[Batch]]:
         """Those whose source the device leads back to, and those whose it does not."""
         if self.iif is None:
             return [], [batch]
         self.looked_back = True
+        if self.back is not None:
+            return ([batch], []) if self.back else _spared(batch)
         good = self.routing.leads_back(self.family, self.iif.name)
         back, away = batch.meet(SADDR, good), batch.without(SADDR, good)
         if away is None:
@@ -90,6 +114,7 @@ class Scene:
 
     def of_types(self, batch: Batch, wanted: Intervals) -> tuple[list[Batch], list[Batch]]:
         """Those whose destination has one of these types (FIB_TYPES)."""
+        self.typed = True
         types = self.routing.types(self.family)
         typed = {FIB_TYPES[kind.value]: covered for kind, covered in types.items() if kind.value in FIB_TYPES}
         among = union(i for number, covered in typed.items() if contains(wanted, number) for i in covered)
