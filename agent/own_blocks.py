@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from compiler.model import Address, Prefix
 from compiler.names import NodeNumber
-from compiler.plan import NetworkPlan
+from compiler.plan import NetworkPlan, is_single
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,11 +52,6 @@ def own_blocks(network: NetworkPlan, node: NodeNumber) -> OwnBlocks:
         versions=tuple(sorted({subnet.version for subnet in network.subnets})),
         ends=frozenset(_ends(network.subnets, shared)),
     )
-
-
-def is_single(block: Prefix, subnets: Collection[Prefix]) -> bool:
-    """A subnet of one address is a block like any other."""
-    return block.prefixlen == block.max_prefixlen and block not in subnets
 
 
 def _ends(subnets: Collection[Prefix], blocks: Collection[Prefix]) -> Iterator[Address]:

@@ -6,6 +6,8 @@
   It returns to its former owner as soon as the ground returns.
 - Something else may take it only once `Allocations.confirmed` has reached that generation: until
   then a node may still act on it.
+- An address that a pod asks for is a block of its own on the pod's node, where no block of the node
+  holds it; the block is retired once no pod asks for it there, or runs with it.
 - A new block is the lowest position of the network's subnets, in declared order, that is free in the
   network and overlaps no block of another network on its node: an address is unique on its node.
 
@@ -18,34 +20,22 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import NamedTuple
 
 from compiler.allocations import Allocations
 from compiler.catalogue import found
+from compiler.demand import Demand, Place, by_name
 from compiler.ledger import BITS, Account, Holdings, Ledger, holdings_of, span
-from compiler.model import ClusterConfig, Prefix, VirtualNetwork
+from compiler.membership import Refusal
+from compiler.model import Address, ClusterConfig, Prefix, VirtualNetwork
 from compiler.names import MAX_NUMBER, NodeName, ObjectName
 from compiler.numbering import free_numbers
+from compiler.plan import is_single
 from compiler.problem import Origin, Problem
 from compiler.ranges import lowest_free
+from compiler.singles import grant_asked, nodes_with_singles
 
-
-class Place(NamedTuple):
-    """One network on one node. A tuple, for there may be 50,000."""
-
-    network: ObjectName
-    node: NodeName
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Demand:
-    """What must have numbers and addresses."""
-
-    networks: Mapping[ObjectName, VirtualNetwork]
-    nodes: Collection[NodeName]
-    pods: Mapping[ObjectName, Mapping[NodeName, int]]
-    """How many pods of each network are bound to each node; what is not in the other two waits."""
-    config: ClusterConfig
+MORE_THAN_PODS = 256
+"""So many addresses a node may need beside its pods': released ones rest, and pods are on their way."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +47,7 @@ class Touched:
     nodes: Collection[NodeName] = ()
     """Come or gone."""
     places: Collection[Place] = ()
-    """Where the number of pods is another."""
+    """Where the number of pods is another, or what they ask for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +58,8 @@ class Allotment:
     holdings: Holdings
     shortfalls: Mapping[Place, tuple[Problem, ...]] = field(default_factory=dict)
     """Demand that no subnet could meet."""
+    unmet: Mapping[Place, Mapping[Address, Refusal]] = field(default_factory=dict)
+    """Addresses asked for that their node could not get."""
     unnumbered: Mapping[NodeName, Problem] = field(default_factory=dict)
     """Nodes for which no number was left."""
     refusals: tuple[Problem, ...] = ()
@@ -99,13 +91,17 @@ def reallocate(previous: Allotment, demand: Demand, touched: Touched) -> Allotme
         reviewed.update(previous.holdings.get(node, ()))
     for name in sorted(reviewed & demand.networks.keys() & ledger.networks.keys()):
         _review(ledger, demand, demand.networks[name])
-    places = {*touched.places, *previous.shortfalls, *_places(demand, reviewed, nodes)}
+    places = {*touched.places, *previous.shortfalls, *previous.unmet, *_places(demand, reviewed, nodes)}
+    for name in reviewed & ledger.networks.keys() & demand.networks.keys():
+        places.update(Place(name, node) for node in nodes_with_singles(ledger, demand.networks[name]))
+    unmet = dict(grant_asked(ledger, demand, places))
     shortfalls = dict(_fill(ledger, demand, places))
     allocations, holdings = ledger.closed()
     return Allotment(
         allocations=allocations,
         holdings=holdings,
         shortfalls=shortfalls,
+        unmet=unmet,
         unnumbered=unnumbered,
         refusals=refusals,
     )
@@ -165,7 +161,10 @@ def _no_number(code: str, subject: str, origin: Origin | None) -> Problem:
 
 
 def _review(ledger: Ledger, demand: Demand, network: VirtualNetwork) -> None:
-    """Retire the blocks that lost their subnet or node, return those that found both again."""
+    """Retire the blocks that lost their subnet or node, return those that found both again.
+
+    One of a single address returns to who asks for it (`compiler.singles`).
+    """
     account = ledger.account(network.name)
     subnets = [(subnet.prefix.version, *span(subnet.prefix)) for subnet in network.subnets]
 
@@ -177,8 +176,13 @@ def _review(ledger: Ledger, demand: Demand, network: VirtualNetwork) -> None:
             first <= start and end <= last and version == prefix.version for version, first, last in subnets
         )
 
+    prefixes = {subnet.prefix for subnet in network.subnets}
     lost = [prefix for prefix, node in account.blocks.items() if not grounded(prefix, node)]
-    returning = [prefix for prefix, (node, _) in account.retired.items() if grounded(prefix, node)]
+    returning = [
+        prefix
+        for prefix, (node, _) in account.retired.items()
+        if grounded(prefix, node) and not is_single(prefix, prefixes)
+    ]
     for prefix in lost:
         ledger.retire(account, prefix)
     for prefix in sorted(returning, key=lambda prefix: (prefix.version, *span(prefix))):
@@ -200,8 +204,8 @@ def _fill(
     ledger: Ledger, demand: Demand, places: Iterable[Place]
 ) -> Iterator[tuple[Place, tuple[Problem, ...]]]:
     """Grant blocks, by network and node, until every pod there can have an address of each family."""
-    for name, some in groupby(sorted(places, key=_name_order), key=lambda place: place.network):
-        network, pods = demand.networks.get(name), demand.pods.get(name, {})
+    for name, some in groupby(sorted(places, key=by_name), key=lambda place: place.network):
+        network = demand.networks.get(name)
         if network is None or name not in ledger.networks:
             continue
         account, families = ledger.account(name), _families(network, demand.config)
@@ -211,14 +215,10 @@ def _fill(
             problems = tuple(
                 _shortfall(network, place.node, family.version, missing)
                 for family in families
-                if (missing := _fill_family(ledger, account, family, place.node, pods.get(place.node, 0)))
+                if (missing := _fill_family(ledger, account, family, place, demand))
             )
             if problems:
                 yield place, problems
-
-
-def _name_order(place: Place) -> tuple[str, str, str]:
-    return place.network.namespace, place.network.name, place.node
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -226,6 +226,7 @@ class _Family:
     """A network's addresses of one family, as integers."""
 
     version: int
+    prefixes: frozenset[Prefix]
     subnets: tuple[tuple[int, int, int], ...]
     """First and last address, and the size of a block: the whole subnet where that is smaller."""
     unusable: frozenset[int]
@@ -245,6 +246,7 @@ def _families(network: VirtualNetwork, config: ClusterConfig) -> tuple[_Family, 
     return tuple(
         _Family(
             version=version,
+            prefixes=frozenset(prefixes),
             subnets=tuple(
                 (*span(prefix), 1 << (BITS[version] - max(length, prefix.prefixlen))) for prefix in prefixes
             ),
@@ -260,18 +262,34 @@ def _families(network: VirtualNetwork, config: ClusterConfig) -> tuple[_Family, 
     )
 
 
-def _fill_family(ledger: Ledger, account: Account, family: _Family, node: NodeName, pods: int) -> int:
+def _fill_family(ledger: Ledger, account: Account, family: _Family, place: Place, demand: Demand) -> int:
     """How many pods still lack an address."""
-    held = (span(prefix) for prefix in ledger.blocks_of(account, node) if prefix.version == family.version)
-    room = sum(family.room(start, end) for start, end in held)
-    while room < pods:
-        position = _next_block(ledger, account, family, node)
+    held = [prefix for prefix in ledger.blocks_of(account, place.node) if prefix.version == family.version]
+    shared = [prefix for prefix in held if not is_single(prefix, family.prefixes)]
+    needed = _needed(demand, place, family.version, shared)
+    room = sum(family.room(*span(prefix)) for prefix in shared)
+    while room < needed:
+        position = _next_block(ledger, account, family, place.node)
         if position is None:
-            return pods - room
+            return needed - room
         start, size = position
-        ledger.grant(account, node, family.version, start, size)
+        ledger.grant(account, place.node, family.version, start, size)
         room += family.room(start, start + size - 1)
     return 0
+
+
+def _needed(demand: Demand, place: Place, version: int, shared: Collection[Prefix]) -> int:
+    """Addresses that the place needs in the blocks that any pod is served from.
+
+    A node that says it needs more than its pods is believed up to a bound, and only where it has pods.
+    """
+    pods = demand.pods.get(place.network, {}).get(place.node, 0)
+    asked = demand.asked.get(place, frozenset())
+    apart = sum(
+        address.version == version and not any(address in prefix for prefix in shared) for address in asked
+    )
+    wanted = demand.wanted.get(place.node, {}).get(place.network, 0) if pods else 0
+    return max(pods - apart, min(wanted, pods + MORE_THAN_PODS))
 
 
 def _next_block(ledger: Ledger, account: Account, family: _Family, node: NodeName) -> tuple[int, int] | None:

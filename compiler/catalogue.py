@@ -981,6 +981,28 @@ _ENTRIES: dict[str, Entry] = {
         remedy="Give one of them another address or another port",
     ),
     # --- 8xx: repository and inventory file -----------------------------------------------------
+    "ATL766": Entry(
+        title="Pods that wait for an address of their choice",
+        severity=WARNING,
+        explanation=(
+            "A pod asks for an address by the annotation atoll.dev/ip: one IPv4 address, one IPv6 address, "
+            "or both. It must be in a subnet of the pod's network, not the first or last of an IPv4 subnet, "
+            "no other pod's, and in no block of another node. Otherwise the pod waits; it never starts with "
+            "another address. Pods of one namespace that wait for one reason are told of together."
+        ),
+        example="# two pods with the annotation atoll.dev/ip: 10.1.0.200",
+        remedy="Choose a free address, best at the end of a subnet, for blocks are taken from its beginning",
+    ),
+    "ATL767": Entry(
+        title="Address that a pod asks for in vain",
+        severity=WARNING,
+        explanation=(
+            "The annotation atoll.dev/ip of this pod has no effect: the pod is in the default network, whose "
+            "addresses another CNI plugin gives, or it runs already and keeps the address that it has."
+        ),
+        example="# a pod of the default network with the annotation atoll.dev/ip: 10.1.0.200",
+        remedy="Remove the annotation, or delete the pod so that it starts again with the address",
+    ),
     "ATL801": Entry(
         title="Repository refused",
         severity=ERROR,

@@ -33,6 +33,8 @@ class Change:
     pods: Mapping[ObjectName, Pod | None] = field(default_factory=dict)
     services: Mapping[ObjectName, Service | None] = field(default_factory=dict)
     slices: Mapping[ObjectName, EndpointSlice | None] = field(default_factory=dict)
+    wanted: Mapping[NodeName, Mapping[ObjectName, int] | None] = field(default_factory=dict)
+    """By node: all that its agent needs; None where it needs nothing."""
 
 
 def merged(first: Change, then: Change) -> Change:
@@ -45,6 +47,7 @@ def merged(first: Change, then: Change) -> Change:
         pods={**first.pods, **then.pods},
         services={**first.services, **then.services},
         slices={**first.slices, **then.slices},
+        wanted={**first.wanted, **then.wanted},
     )
 
 
@@ -56,6 +59,7 @@ def change_between(before: Inventory, after: Inventory) -> Change:
         pods=_difference(before.pods, after.pods),
         services=_difference(before.services, after.services),
         slices=_difference(before.slices, after.slices),
+        wanted=_difference(before.wanted, after.wanted),
     )
 
 
@@ -67,6 +71,7 @@ def changed_inventory(inventory: Inventory, change: Change) -> Inventory:
         pods=_applied_to_many(inventory.pods, change.pods),
         services=_applied(inventory.services, change.services),
         slices=_applied(inventory.slices, change.slices),
+        wanted=_applied(inventory.wanted, change.wanted),
     )
 
 

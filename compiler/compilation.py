@@ -196,5 +196,6 @@ def _problems(stages: Stages) -> Iterator[Problem]:
     yield from stages.guards
     yield from settlement.underlay.problems
     yield from settlement.placement.doubts.values()
+    yield from settlement.asked.problems
     yield from settlement.allotment.problems
     yield from stages.warnings

@@ -304,4 +304,5 @@ class _Maker:
         return services_seen(self._outlook.offerings.services, self._outlook.offerings.users, viewpoint)
 
     def _pods(self, node: NodeName) -> tuple[PodBinding, ...]:
-        return bindings_of(self._settlement.placement.seats.get(node, {}), self._settlement.numbers)
+        settlement = self._settlement
+        return bindings_of(settlement.placement.seats.get(node, {}), settlement.numbers, settlement.asked)

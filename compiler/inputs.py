@@ -31,6 +31,8 @@ class Delta:
     pods: frozenset[ObjectName] = frozenset()
     services: frozenset[ObjectName] = frozenset()
     slices: frozenset[ObjectName] = frozenset()
+    wanted: frozenset[NodeName] = frozenset()
+    """Nodes whose agents need other numbers of addresses."""
 
 
 def inputs_of(declarations: Declarations, inventory: Inventory) -> Inputs:
@@ -52,6 +54,7 @@ def next_inputs(before: Inputs, change: Change) -> tuple[Inputs, Delta]:
         pods=changed_keys(old.pods, new.pods, change.pods),
         services=changed_keys(old.services, new.services, change.services),
         slices=changed_keys(old.slices, new.slices, change.slices),
+        wanted=changed_keys(old.wanted, new.wanted, change.wanted),
     )
     return after, delta
 
@@ -81,4 +84,5 @@ def everything(inputs: Inputs, allocations: Allocations) -> Delta:
         pods=frozenset(inventory.pods),
         services=frozenset(inventory.services),
         slices=frozenset(inventory.slices),
+        wanted=frozenset(inventory.wanted),
     )

@@ -42,6 +42,8 @@ class Pod:
     """The network annotation, as written; None leaves the choice to the namespace."""
     addresses: tuple[Address, ...] = ()
     """As reported in its status; empty until it runs."""
+    asked: str | None = None
+    """The annotation atoll.dev/ip, as written: the addresses that it asks for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,3 +101,5 @@ class Inventory:
     pods: Mapping[ObjectName, Pod] = field(default_factory=dict)
     services: Mapping[ObjectName, Service] = field(default_factory=dict)
     slices: Mapping[ObjectName, EndpointSlice] = field(default_factory=dict)
+    wanted: Mapping[NodeName, Mapping[ObjectName, int]] = field(default_factory=dict)
+    """By node and network: the addresses that the node's agent needs, where its blocks are full."""

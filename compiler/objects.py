@@ -34,6 +34,7 @@ class _Part(Struct, rename="camel", gc=False):
 class Annotations(_Part):
     network: str | None = field(default=None, name="atoll.dev/network")
     contrail: str | None = field(default=None, name="net.juniper.contrail.podnetwork")
+    asked: str | None = field(default=None, name="atoll.dev/ip")
     mirrored: str | None = field(default=None, name="kubernetes.io/config.mirror")
 
     @property
@@ -267,6 +268,7 @@ def pod_from(item: PodObject) -> Pod | None:
         node=NodeName(_checked(node, "spec.nodeName")) if node else None,
         network=item.metadata.network,
         addresses=tuple(_address(text) for text in reported),
+        asked=item.metadata.annotations.asked if item.metadata.annotations else None,
     )
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from rpds import HashTrieSet
 
-from compiler.allocate import Place
+from compiler.demand import Place
 from compiler.draft import Draft
 from compiler.inventory import Namespace, Pod
 from compiler.membership import Membership, join_as, settle

@@ -8,6 +8,7 @@ moves in a file changes no plan.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
@@ -31,6 +32,11 @@ class Block:
 
     prefix: Prefix
     node: NodeNumber
+
+
+def is_single(block: Prefix, subnets: Collection[Prefix]) -> bool:
+    """Whether a block is one address out of a larger subnet: for the pod that asks for it, and no other."""
+    return block.prefixlen == block.max_prefixlen and block not in subnets
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

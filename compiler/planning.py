@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from itertools import compress
 from typing import Final
 
+from compiler.asked import Asked
 from compiler.model import ClusterConfig, Egress, Prefix
 from compiler.names import DEFAULT_NETWORK, NetworkNumber, NodeNumber, ObjectName
 from compiler.network_table import WholeNetwork
@@ -99,17 +100,21 @@ _DIGITS: Final = bytes.maketrans(b"01", b"\0\1")
 
 
 def bindings_of(
-    seats: Mapping[ObjectName, Seat], numbers: Mapping[ObjectName, NetworkNumber]
+    seats: Mapping[ObjectName, Seat], numbers: Mapping[ObjectName, NetworkNumber], asked: Asked
 ) -> tuple[PodBinding, ...]:
     """The node's pods, by name."""
     return tuple(
-        _binding(pod, seats[pod], numbers) for pod in sorted(seats, key=lambda pod: (pod.namespace, pod.name))
+        _binding(pod, seats[pod], numbers, asked)
+        for pod in sorted(seats, key=lambda pod: (pod.namespace, pod.name))
     )
 
 
-def _binding(pod: ObjectName, seat: Seat, numbers: Mapping[ObjectName, NetworkNumber]) -> PodBinding:
+def _binding(
+    pod: ObjectName, seat: Seat, numbers: Mapping[ObjectName, NetworkNumber], asked: Asked
+) -> PodBinding:
     membership = seat.membership
-    if membership.refusal is not None:
-        return PodBinding(name=pod, uid=seat.uid, network=None, refusal=str(membership.refusal))
+    refusal = membership.refusal or asked.refusals.get(pod)
+    if refusal is not None:
+        return PodBinding(name=pod, uid=seat.uid, network=None, refusal=str(refusal))
     number = numbers[membership.network] if membership.network else DEFAULT_NETWORK
-    return PodBinding(name=pod, uid=seat.uid, network=number)
+    return PodBinding(name=pod, uid=seat.uid, network=number, addresses=asked.granted.get(pod, ()))

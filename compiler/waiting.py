@@ -30,7 +30,7 @@ def waiting_pods(
         if group is None or group.chosen.refusal is None:
             continue
         if waiting := _waiting(group, placement, pods):
-            problems[claim] = _problem(claim.namespace, waiting, group.chosen.refusal)
+            problems[claim] = pods_that_wait("ATL317", claim.namespace, waiting, group.chosen.refusal)
     return problems
 
 
@@ -52,7 +52,8 @@ def _waiting(group: Group, placement: Placement, pods: Mapping[ObjectName, Pod])
     return waiting
 
 
-def _problem(namespace: str, waiting: Collection[str], refusal: Refusal) -> Problem:
+def pods_that_wait(code: str, namespace: str, waiting: Collection[str], refusal: Refusal) -> Problem:
+    """Pods of one namespace, by name, that wait for one reason."""
     named = nsmallest(NAMED, waiting)
     if len(waiting) == 1:
         subject, reason = f"Pod {namespace}/{named[0]}", f"it waits: {refusal.reason}"
@@ -60,4 +61,4 @@ def _problem(namespace: str, waiting: Collection[str], refusal: Refusal) -> Prob
         rest = f" and {len(waiting) - NAMED} more" if len(waiting) > NAMED else ""
         subject = f"Namespace {namespace}"
         reason = f"{len(waiting)} pods wait ({', '.join(named)}{rest}), each for one reason: {refusal.reason}"
-    return found("ATL317", origin=None, subject=subject, reason=reason, remedy=refusal.remedy)
+    return found(code, origin=None, subject=subject, reason=reason, remedy=refusal.remedy)

@@ -6,12 +6,13 @@ and from that, with what is published, the actions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from compiler.catalogue import found
 from compiler.change import Change, change_between, changed_inventory, merged
 from compiler.inventory import Inventory
+from compiler.names import NodeName, ObjectName
 from compiler.parse import FileCache, parse
 from compiler.problem import Problem
 from controller.actions import Action, PublishPlan, PublishStatus, WithdrawPlan
@@ -46,6 +47,7 @@ def decide(state: State, observation: Observation) -> Decision:
     notes: list[Note] = []
     now = _look(state, observation, notes)
     now = _take_inventory(now, observation, notes)
+    now = _take_wishes(now, observation)
     now = _take_cluster(now, observation)
     now = _move_on(now, observation, notes)
     now = _confirm(now, observation, notes)
@@ -148,6 +150,27 @@ def _changed(state: State, change: Change, reading: InventoryReading) -> State:
         inventory=changed_inventory(state.inventory or Inventory(), change),
         pending=merged(state.pending, change),
         inventory_problems=reading.problems,
+    )
+
+
+def _take_wishes(state: State, observation: Observation) -> State:
+    """Agents whose blocks are full while pods wait say how many addresses they need."""
+    if state.inventory is None:
+        return state
+    known = state.inventory.wanted
+    wishes: dict[NodeName, Mapping[ObjectName, int] | None] = {
+        node: report.wanted or None
+        for node, report in observation.reports.items()
+        if report.wanted != known.get(node, {})
+    }
+    wishes.update({node: None for node in known if node not in observation.reports})
+    if not wishes:
+        return state
+    change = Change(wanted=wishes)
+    return replace(
+        state,
+        inventory=changed_inventory(state.inventory, change),
+        pending=merged(state.pending, change),
     )
 
 

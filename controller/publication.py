@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Protocol
 
 from compiler.allocations import Allocations
-from compiler.names import NodeName
+from compiler.names import NodeName, ObjectName, is_label, is_subdomain
 from controller.actions import Action
 from controller.snapshot import Revision, Snapshot
 from controller.status import Status
@@ -31,7 +32,11 @@ class Report:
     digest: str
     errors: tuple[str, ...] = ()
     leaving: tuple[str, ...] = ()
-    """Devices of networks that the plan no longer has and that are still there, within their grace."""
+    """Devices of networks that the plan no longer has and that are still there, within their grace, and ports
+    of pods with an address that was taken from the node.
+    """
+    wanted: Mapping[ObjectName, int] = field(default_factory=dict)
+    """By network: the addresses that the node needs, while pods wait for one there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +49,20 @@ class Published:
     plans: Mapping[NodeName, PlanStamp] = field(default_factory=dict)
     reachability: str = ""
     status: Status | None = None
+
+
+MOST_WISHES = 1000
+"""Of one node; more are not looked at."""
+
+
+def wishes_of(pairs: Iterable[tuple[str, int]]) -> Mapping[ObjectName, int]:
+    """What a node wants, by network as `namespace/name`; what names none is passed over."""
+    wishes: dict[ObjectName, int] = {}
+    for text, addresses in islice(pairs, MOST_WISHES):
+        namespace, slash, name = text.partition("/")
+        if slash and is_label(namespace) and is_subdomain(name) and addresses > 0:
+            wishes[ObjectName(namespace=namespace, name=name)] = addresses
+    return wishes
 
 
 class PublicationError(Exception):

@@ -31,7 +31,7 @@ from controller.actions import (
     PublishStatus,
     WithdrawPlan,
 )
-from controller.publication import PlanStamp, PublicationError, Published, Report
+from controller.publication import PlanStamp, PublicationError, Published, Report, wishes_of
 from controller.snapshot import Revision, Snapshot
 from controller.status import Status, decode_status, encode_status
 
@@ -60,11 +60,17 @@ class CommitFile(msgspec.Struct, frozen=True, kw_only=True):
 _commits = msgspec.json.Decoder(CommitFile)
 
 
+class WishRecord(msgspec.Struct, frozen=True, kw_only=True):
+    network: str
+    addresses: int = 0
+
+
 class ReportFile(msgspec.Struct, frozen=True, kw_only=True):
     generation: int = 0
     digest: str = ""
     errors: tuple[str, ...] = ()
     leaving: tuple[str, ...] = ()
+    wanted: tuple[WishRecord, ...] = ()
 
 
 _reports = msgspec.json.Decoder(ReportFile)
@@ -139,6 +145,7 @@ class DirectoryPublisher:
                     digest=report.digest,
                     errors=report.errors,
                     leaving=report.leaving,
+                    wanted=wishes_of((wish.network, wish.addresses) for wish in report.wanted),
                 )
         return found
 

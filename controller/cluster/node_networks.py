@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from compiler.names import NodeName
 from controller.cluster.objects import ObservedNode, Undecodable
-from controller.publication import PlanStamp, Report
+from controller.publication import PlanStamp, Report, wishes_of
 from controller.snapshot import Revision
 
 
@@ -88,14 +88,16 @@ def version_of(text: str) -> int:
 
 def report_of(found: ObservedNode) -> Report:
     status = found.status
+    wanted = wishes_of((wish.network, wish.addresses) for wish in status.wanted) if status else {}
     if status is None or status.applied is None:
-        return Report(generation=0, digest="", errors=status.errors if status else ())
+        return Report(generation=0, digest="", errors=status.errors if status else (), wanted=wanted)
     applied = status.applied
     return Report(
         generation=applied.generation,
         digest=applied.digest,
         errors=status.errors,
         leaving=status.leaving,
+        wanted=wanted,
     )
 
 

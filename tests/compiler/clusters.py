@@ -45,6 +45,7 @@ SLICES = tuple((name(f"{service}-{i}"), service) for service in SERVICES for i i
 POD_ADDRESSES = tuple(
     map(ip_address, ("10.9.0.1", "10.9.0.5", "10.1.0.1", "10.244.0.9", "fd09::1", "fd09::5", "192.0.2.1"))
 )
+ASKED = ("10.9.0.1", "10.9.0.5", "10.9.0.12", "10.1.0.1", "10.9.0.5,fd09::5", "fd09::5", "10.9.0.0", "x")
 EXTERNAL = tuple(
     map(ip_address, ("203.0.113.9", "192.0.2.1", "10.1.0.1", "10.9.0.9", "10.96.0.1", "fd09::9"))
 )
@@ -137,6 +138,7 @@ def pods(draw: st.DrawFn, chosen: ObjectName) -> Pod:
         node=draw(st.sampled_from([*NODES, *NODES, None])),
         network=draw(_names_of_networks),
         addresses=draw(st.sampled_from([(), (), *((one,) for one in POD_ADDRESSES), POD_ADDRESSES[-3:]])),
+        asked=draw(st.sampled_from([None, None, None, None, *ASKED])),
     )
 
 
@@ -191,6 +193,7 @@ def changes(draw: st.DrawFn, most: int = 3) -> Change:
         pods={one: draw(st.none() | pods(one)) for one in draw(_some(PODS, most))},
         services={one: draw(st.none() | services(one)) for one in draw(_some(SERVICES, most))},
         slices={one[0]: draw(st.none() | slices(*one)) for one in draw(_some(SLICES, most))},
+        wanted={one: draw(st.none() | _wishes()) for one in draw(_some(NODES, 1))},
     )
 
 
@@ -203,7 +206,12 @@ def inventories(draw: st.DrawFn) -> Inventory:
         pods={one: draw(pods(one)) for one in _drawn(draw, PODS, 8)},
         services={one: draw(services(one)) for one in _drawn(draw, SERVICES, 1)},
         slices={one[0]: draw(slices(*one)) for one in _drawn(draw, SLICES, 2)},
+        wanted={one: draw(_wishes()) for one in _drawn(draw, NODES, 0)},
     )
+
+
+def _wishes() -> st.SearchStrategy[dict[ObjectName, int]]:
+    return st.dictionaries(st.sampled_from(NETWORKS), st.integers(1, 9), max_size=2)
 
 
 def _drawn(draw: st.DrawFn, pool: tuple[T, ...], fewest: int) -> list[T]:

@@ -8,8 +8,9 @@ from ipaddress import ip_network
 
 import pytest
 
-from compiler.allocate import Allotment, Demand, Place, Touched, allocate, reallocate
+from compiler.allocate import Allotment, Touched, allocate, reallocate
 from compiler.allocations import Allocations, NetworkAllocation, NodeAllocation
+from compiler.demand import Demand, Place
 from compiler.model import VirtualNetwork
 from compiler.names import MAX_NUMBER, NetworkNumber, NodeName, NodeNumber, ObjectName
 from compiler.ranges import Ranges, lowest_free

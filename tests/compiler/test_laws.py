@@ -122,6 +122,7 @@ def test_the_order_of_inputs_never_matters(
             pods=in_order(inventory.pods, order),
             services=in_order(inventory.services, order),
             slices=in_order(inventory.slices, order),
+            wanted=in_order(inventory.wanted, order),
         ),
         Allocations(),
     )

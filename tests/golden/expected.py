@@ -126,5 +126,7 @@ def pods_text(plan: NodePlan) -> str:
             state = "default network"
         else:
             state = f"{names[pod.network]}, number {pod.network}"
+        if pod.addresses:
+            state += f", address {' and '.join(map(str, pod.addresses))}"
         lines.append(f"{pod.name}: {state}\n")
     return "".join(lines)
