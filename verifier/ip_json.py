@@ -154,6 +154,7 @@ def read_state(dump: Dump) -> State:
             for entry in _decoded(_FORWARDING, dump.forwarding, "forwarding entries")
             if entry.dst is not None
         ),
+        complete=True,
     )
 
 
@@ -196,6 +197,16 @@ def _group(found: _Link) -> int:
 
 
 def _routes(text: bytes, family: int, vrf_tables: set[int | None]) -> Iterator[Route]:
+    """In the kernel's order. Of a node's own with one prefix and metric in IPv4, the first is in force."""
+    taken: set[tuple[int, int, int, int]] = set()
+    for route in _all_routes(text, family, vrf_tables):
+        place = (route.table, route.network, route.length, route.metric)
+        if family == 6 or route.table in vrf_tables or place not in taken:
+            yield route
+        taken.add(place)
+
+
+def _all_routes(text: bytes, family: int, vrf_tables: set[int | None]) -> Iterator[Route]:
     for found in _decoded(_ROUTES, text, f"routes of IPv{family}"):
         table = table_of(found.table) if found.table is not None else MAIN_TABLE
         hop: _Route | _NextHop = found

@@ -161,7 +161,7 @@ class Routing:
             for family in (4, 6)
         }
         self._routes: dict[tuple[int, int], list[Route]] = {}
-        for route in (*state.routes, *_implied(state)):
+        for route in (*state.routes, *(() if state.complete else _implied(state))):
             if route.link is not None and route.link not in state.links:
                 raise Contradiction(f"{route} leads over a device that does not exist: {route.link}")
             self._routes.setdefault((route.family, route.table), []).append(route)

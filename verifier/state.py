@@ -130,6 +130,8 @@ class State:
     rules: tuple[Rule, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
     forwarding: tuple[ForwardingEntry, ...] = ()
+    complete: bool = False
+    """The routes are all that a kernel has, those of addresses on links among them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -135,6 +135,13 @@ def test_the_default_route_is_of_the_family_that_was_asked_for() -> None:
     )
 
 
+def test_of_the_nodes_own_routes_to_one_prefix_the_first_is_in_force() -> None:
+    routes = b"""[{"type":"local","dst":"10.244.2.1","dev":"veth0","table":"local","flags":[]},
+        {"type":"local","dst":"10.244.2.1","dev":"veth1","table":"local","flags":[]}]"""
+    (found,) = read_state(replace(EMPTY, routes4=routes)).routes
+    assert found.link == "veth0"
+
+
 def test_a_route_of_a_vrf_with_several_next_hops_is_refused() -> None:
     routes = ROUTES.replace(b'{"dst":"10.8.0.0/16"', b'{"dst":"10.8.0.0/16","table":"1000001"')
     with pytest.raises(Unreadable, match=r"the route of a VRF to 10\.8\.0\.0/16 .* has several next hops"):
