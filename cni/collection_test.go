@@ -26,7 +26,8 @@ func TestGarbageIsCollectedByBoth(t *testing.T) {
 	}
 	calls := s.recorded()
 	for _, one := range calls[:2] {
-		if one.Environment["CNI_CONTAINERID"] != "lost" || one.Environment["CNI_ARGS"] != "NAME=lost" {
+		told := one.Environment
+		if told["CNI_CONTAINERID"] != "lost" || told["CNI_ARGS"] != "NAME=lost" || told["CNI_NETNS"] != "/run/netns/pod" {
 			t.Errorf("%s was given %v", one.Plugin, one.Environment)
 		}
 	}

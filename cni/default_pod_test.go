@@ -266,6 +266,42 @@ func TestAPodOfTheTimeBeforeAtollWaitsForTheDefaultNetworksConfiguration(t *test
 	s.call(command{name: "DEL"}).fails(11, "the default network has no configuration in "+s.conf)
 }
 
+func TestWhatTheRuntimeKnowsOfThisPluginIsNoFormerDefaultNetwork(t *testing.T) {
+	s := newStage(t)
+	s.answering(map[string]string{"ADD": result110, "DEL": notOurs})
+	runtime, own := s.runtime(), list(t, s.ownList())
+	pod := s.pod()
+	pod.CapabilityArgs = nil
+	_, err := runtime.AddNetworkList(background, own, pod)
+	must(t, err)
+	must(t, runtime.DelNetworkList(background, own, pod))
+}
+
+func TestAnInterfaceIsDeletedByTheConfigurationOfItsOwn(t *testing.T) {
+	s := newStage(t)
+	second := s.pod()
+	second.IfName = "net1"
+	_, err := s.runtime().AddNetworkList(background, list(t, strings.Replace(bridgeAndPortmap, "cni0", "cni1", 1)), second)
+	must(t, err)
+	s.defaultNetwork(bridgeAndPortmap)
+	s.answering(notOursAtAll)
+	s.forget()
+	s.call(command{name: "DEL"}).prints("")
+	if given := s.recorded()[1].Stdin; !strings.Contains(given, `"bridge":"cni0"`) {
+		t.Errorf("the bridge was given %s", given)
+	}
+}
+
+func TestWhatThePluginsOfTheDefaultNetworkLogIsPassedOn(t *testing.T) {
+	s := newStage(t)
+	s.defaultNetwork(bridgeAndPortmap)
+	s.answering(notOursAtAll)
+	s.write(filepath.Join(s.journal, "fake-bridge.stderr"), "made cni0\n")
+	if outcome := s.call(command{name: "ADD"}); outcome.status != 0 || outcome.stderr != "made cni0\n" {
+		t.Errorf("status %d, logged %q", outcome.status, outcome.stderr)
+	}
+}
+
 func TestWhatTheAgentAndTheDefaultNetworkBothKnowIsDeletedByBoth(t *testing.T) {
 	s := newStage(t)
 	s.defaultNetwork(bridgeAndPortmap)

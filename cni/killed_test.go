@@ -112,6 +112,7 @@ func TestAFullBacklogIsWaitedFor(t *testing.T) {
 	defer syscall.Close(listening)
 	must(t, syscall.Bind(listening, &syscall.SockaddrUnix{Name: s.socket}))
 	must(t, syscall.Listen(listening, 0))
+	must(t, syscall.SetsockoptTimeval(listening, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &syscall.Timeval{Sec: 20}))
 
 	asked := agent{socket: s.socket, patience: 30 * time.Second}
 	failures := make(chan error)

@@ -19,6 +19,9 @@ func play() int {
 	}
 	write(journal, recorded{Plugin: name, Stdin: string(input), Environment: environment()})
 	wait(filepath.Join(journal, "hold"))
+	if logged, err := os.ReadFile(filepath.Join(journal, name+".stderr")); err == nil {
+		os.Stderr.Write(logged)
+	}
 	if said, err := os.ReadFile(filepath.Join(journal, name+"."+command)); err == nil {
 		os.Stdout.Write(said)
 		if strings.Contains(string(said), `"code"`) {

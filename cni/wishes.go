@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/containernetworking/cni/pkg/types"
 )
@@ -68,5 +67,5 @@ func asksForRate(value json.RawMessage) bool {
 }
 
 func asksForAnything(value json.RawMessage) bool {
-	return !slices.Contains([]string{"null", `""`, "[]", "{}"}, strings.TrimSpace(string(value)))
+	return !slices.Contains([]string{"null", `""`, "[]", "{}"}, string(value))
 }

@@ -19,7 +19,8 @@ lint)
 	"$go" tool -modfile="$checkout/tools/staticcheck/go.mod" staticcheck ./...
 	;;
 test)
-	"$go" test ./...
+	# What is tested is a binary that the tests build: Go does not see that it changed, and would tell an old result.
+	"$go" test -count=1 ./...
 	;;
 *)
 	echo "usage: tools/cni_check.sh lint|test" >&2
