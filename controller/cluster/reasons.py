@@ -18,6 +18,8 @@ class ConditionType(StrEnum):
     """The resource says what Git says. Only where a commit declares it."""
     VERIFIED = "SourceVerified"
     """Of a NetworkSource that demands signatures."""
+    ADDRESSES = "AddressesAvailable"
+    """Of a network. Stands only while it is not so."""
 
 
 class Reason(StrEnum):
@@ -72,6 +74,10 @@ class Reason(StrEnum):
     """Another manager owns a field that Git declares otherwise. Git rules; the resource is not forced."""
     NOT_WRITTEN = "NotWritten"
     """The API server refused what Git says, or could not be reached; it is tried again."""
+
+    # AddressesAvailable, on a network; on pods that wait, as an event
+    ADDRESSES_EXHAUSTED = "AddressesExhausted"
+    """The network's subnets have no block left for a node where pods need one."""
 
     # SourceVerified
     VERIFIED = "Verified"

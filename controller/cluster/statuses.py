@@ -31,6 +31,7 @@ from controller.cluster.resource_status import (
 )
 from controller.cluster.wording import commit, counted, in_short, laggards, on_nodes, sentence, some
 
+NO_BLOCK_LEFT = "ATL751"
 NAMED = 3
 """So many pods or routers a message names."""
 RECONCILING, STALLED = ConditionType.RECONCILING, ConditionType.STALLED
@@ -102,7 +103,7 @@ def network_status(facts: NetworkFacts, previous: NetworkStatus | None, *, now: 
         nodes=_nodes(facts.standing),
         pods=facts.pods,
     )
-    return _told(made, facts.standing, _ready, before, now)
+    return _told(made, facts.standing, _network_ready, before, now)
 
 
 def router_status(facts: RouterFacts, previous: RouterStatus | None, *, now: str) -> RouterStatus:
@@ -212,6 +213,17 @@ def _ready(standing: Standing) -> tuple[Finding, ...]:
         text = "Not in force yet: it waits for a commit that compiles"
         return unready(Reason.AWAITING_COMMIT, text, because=RECONCILING)
     return _in_force(standing)
+
+
+def _network_ready(standing: Standing) -> tuple[Finding, ...]:
+    short = [problem for problem in standing.problems if problem.code == NO_BLOCK_LEFT]
+    if not short or not standing.in_force:
+        return _ready(standing)
+    text = in_short(short, Severity.WARNING)
+    exhausted = Finding(
+        type=ConditionType.ADDRESSES, status="False", reason=Reason.ADDRESSES_EXHAUSTED, message=text
+    )
+    return (*_ready(standing), exhausted)
 
 
 def _config_ready(standing: Standing) -> tuple[Finding, ...]:

@@ -14,6 +14,7 @@ from controller.cluster.actions import ClusterAction, WriteStatus
 from controller.cluster.declared import Declared, declared_in
 from controller.cluster.deletion import Hold
 from controller.cluster.execute import Executor
+from controller.cluster.exhaustion import exhausted_pods, exhaustion_events
 from controller.cluster.gauges import Gauges
 from controller.cluster.identity_keeper import IdentityKeeper
 from controller.cluster.mirror import mirror, next_inventory
@@ -53,6 +54,8 @@ class ClusterTeller:
     _nodes: dict[NodeName, NodeStatus | None] = field(default_factory=dict, init=False)
     """Statuses of agents, as last told of."""
     _bindings: dict[NodeName, tuple[PodBinding, ...]] = field(default_factory=dict, init=False)
+    _exhausted: Mapping[Subject, str] = field(default_factory=dict, init=False)
+    """Pods without an address, as last told of."""
     _written: Keys = field(default=frozenset(), init=False)
     """The inventory as it stood at the last turn."""
     _told: dict[Subject, ResourceStatus] = field(default_factory=dict, init=False)
@@ -74,6 +77,9 @@ class ClusterTeller:
         actions += self._statuses(keys, now, events)
         events += self._node_events()
         events += self._pod_events(state)
+        exhausted = exhausted_pods(state, observation.reports)
+        events += exhaustion_events(self._exhausted, exhausted)
+        self._exhausted = exhausted
         self._execute(actions, events)
         self._forget()
         self.gauges.tell(state, observation, spent, self.account)

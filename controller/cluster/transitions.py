@@ -48,6 +48,12 @@ _NEWS = frozenset(
 """Reasons not to be ready that are worth an event. That nodes are still applying is not."""
 _CALM = frozenset({Reason.AWAITING_CONSENT, Reason.IN_USE, Reason.DELETING, Reason.SUSPENDED})
 """Of these, the ones that nobody need act on: not warnings."""
+_TURNING = (
+    (ConditionType.IN_SYNC, "Mirror"),
+    (ConditionType.VERIFIED, "Verify"),
+    (ConditionType.ADDRESSES, "Allocate"),
+)
+"""Conditions whose turn is an event, with what the controller was doing."""
 _FAILED_BY_AGENT = frozenset({"PlanRejected", "ApplyFailed", "RepairFailed"})
 
 
@@ -75,7 +81,7 @@ def status_events(
     """For a network, a router, the configuration or a NetworkSource."""
     old = before.conditions if before else ()
     yield from _readiness(subject, before, after)
-    for kind, action in ((ConditionType.IN_SYNC, "Mirror"), (ConditionType.VERIFIED, "Verify")):
+    for kind, action in _TURNING:
         yield from _turned(subject, condition(old, kind), condition(after.conditions, kind), action)
     if isinstance(after, SourceStatus) and (before is None or isinstance(before, SourceStatus)):
         yield from _stage(subject, before, after)

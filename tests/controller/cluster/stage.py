@@ -287,9 +287,10 @@ class Stage:
         )
         return ref
 
-    def pod(self, name: str, node: int, network: str, *, team: str = TEAM) -> ObjectRef:
+    def pod(self, name: str, node: int, network: str, *, team: str = TEAM, address: str = "") -> ObjectRef:
         ref = ObjectRef(resource=PODS, name=name, namespace=team)
-        metadata = {"name": name, "annotations": {"atoll.dev/network": network}}
+        annotations = {"atoll.dev/network": network} | ({"atoll.dev/ip": address} if address else {})
+        metadata = {"name": name, "annotations": annotations}
         self.api.create(PODS, {"metadata": metadata, "spec": {"nodeName": f"node-{node}"}}, namespace=team)
         return ref
 
@@ -303,6 +304,20 @@ class Stage:
                 "digest": spec["digest"],
             }
             self._report(name, {"applied": applied, "errors": None})
+
+    def agent_wants(self, number: int, network: str, addresses: int) -> None:
+        """Pods wait there for addresses; 0: none does."""
+        wanted = [{"network": f"{TEAM}/{network}", "addresses": addresses}] if addresses else []
+        self._report(f"node-{number}", {"wanted": wanted})
+
+    def blocks_on(self, number: int) -> list[str]:
+        plan = self.plans()[NodeName(f"node-{number}")]
+        return [
+            str(block.prefix)
+            for network in plan.networks
+            for block in network.blocks
+            if block.node == plan.number
+        ]
 
     def agent_fails(self, number: int, error: str) -> None:
         self._report(f"node-{number}", {"errors": [error]})

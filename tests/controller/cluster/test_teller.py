@@ -237,6 +237,42 @@ def test_pods_that_must_wait_are_told_why() -> None:
     assert stage.events("AwaitingNetwork") == ["web"]
 
 
+def test_pods_that_ask_for_an_address_in_vain_are_told_why() -> None:
+    stage = started(RED)
+    stage.pod("first", 1, "red", address="10.1.0.200")
+    stage.pod("second", 1, "red", address="10.1.0.200")
+    stage.pod("wrong", 1, "red", address="ten")
+    stage.settle()
+    assert sorted(stage.events("AwaitingNetwork")) == ["second", "wrong"]
+    assert stage.blocks_on(1) == ["10.1.0.0/28", "10.1.0.200/32"]
+
+
+def test_a_node_that_needs_more_addresses_than_its_pods_gets_another_block() -> None:
+    stage = started(RED, network="red")
+    assert stage.blocks_on(1) == ["10.1.0.0/28"]
+    stage.agent_wants(1, "red", 16)
+    stage.settle()
+    assert stage.blocks_on(1) == ["10.1.0.0/28", "10.1.0.16/28"]
+    stage.agent_wants(1, "red", 0)
+    stage.settle()
+    assert stage.blocks_on(1) == ["10.1.0.0/28", "10.1.0.16/28"]
+
+
+def test_a_network_without_addresses_says_so_and_so_do_its_pods_once_each() -> None:
+    stage = started({"cluster.yaml": CLUSTER, "red.yaml": network("red", "10.1.0.0/28")}, network="red")
+    stage.pod("late", 1, "red")
+    stage.agent_wants(1, "red", 16)
+    stage.settle()
+    assert stage.condition(network_ref("red"), "AddressesAvailable") == ("False", "AddressesExhausted")
+    assert sorted(stage.events("AddressesExhausted")) == ["late", "red", "red-1"]
+    stage.agent_wants(1, "red", 17)
+    stage.settle()
+    assert len(stage.events("AddressesExhausted")) == 3
+    stage.repository.commit({"cluster.yaml": CLUSTER, "red.yaml": network("red", "10.1.0.0/24")})
+    stage.settle()
+    assert stage.condition(network_ref("red"), "AddressesAvailable") == ("", "")
+
+
 def test_a_new_object_is_guarded_in_the_turn_in_which_it_is_seen() -> None:
     """Its status is written in the same turn, and must not come in between."""
     stage = started(RED)
