@@ -11,8 +11,13 @@ import jsonschema
 import pytest
 
 import schemas
+from compiler import codec
+from controller.actions import KeepAllocations, PublishPlan
+from controller.publish import DirectoryPublisher
+from controller.snapshot import Revision
 from review.verdict_record import schema
 from tests.cli.commands import Outcome, atoll
+from tests.golden.case import case
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 PEERS = '\t\t\t1 . 1 comment "team-a/red > team-a/red"'
@@ -23,14 +28,28 @@ ZONE = '\t\t\t1 comment "team-a/red" : 1,\n'
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `atoll compile --out` wrote for golden/service-mixed."""
     out = tmp_path_factory.mktemp("compiled")
-    case = GOLDEN / "service-mixed" / "input"
-    assert atoll("compile", "--repo", case, "--inventory", case / "inventory.yaml", "--out", out).code == 0
+    folder = GOLDEN / "service-mixed" / "input"
+    done = atoll("compile", "--repo", folder, "--inventory", folder / "inventory.yaml", "--out", out)
+    assert done.code == 0
     return out
 
 
-def verify(case: str, *more: str | Path) -> Outcome:
-    folder = GOLDEN / case / "input"
+def verify(name: str, *more: str | Path) -> Outcome:
+    folder = GOLDEN / name / "input"
     return atoll("verify", folder, "--inventory", folder / "inventory.yaml", *more)
+
+
+def publish(to: Path) -> None:
+    """As the controller writes golden/service-mixed."""
+    compilation = case("service-mixed").after.compilation
+    assert compilation is not None
+    publisher = DirectoryPublisher(root=to)
+    publisher.prepare()
+    publisher.execute(KeepAllocations(allocations=compilation.allocations))
+    for plan in compilation.plans.values():
+        publisher.execute(
+            PublishPlan(plan=plan, revision=Revision(""), generation=1, digest=codec.digest(plan))
+        )
 
 
 def altered(plans: Path, to: Path, file: str, change: Callable[[str], str]) -> Path:
@@ -69,6 +88,26 @@ def test_plans_as_they_were_written_are_judged(compiled: Path) -> None:
 
     assert (outcome.code, outcome.errors) == (0, "")
     assert outcome.out.startswith("proved: 2 nodes ")
+
+
+def test_plans_that_the_controller_published_are_judged(tmp_path: Path) -> None:
+    publish(tmp_path)
+
+    outcome = verify("service-mixed", "--plans", tmp_path)
+
+    assert (outcome.code, outcome.errors) == (0, "")
+    assert outcome.out.startswith("proved: 2 nodes ")
+
+
+def test_a_published_plan_that_was_altered_is_refused(tmp_path: Path) -> None:
+    publish(tmp_path)
+    path = tmp_path / "plans" / "node-1.json"
+    path.write_bytes(path.read_bytes().replace(b"10.1.0.0/28", b"10.1.0.0/27", 1))
+
+    outcome = verify("service-mixed", "--plans", tmp_path)
+
+    assert outcome.code == 3
+    assert "the plan is not the one of digest" in outcome.errors
 
 
 def test_the_certificate_says_what_was_proved_of_what(compiled: Path, tmp_path: Path) -> None:
