@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "verify": "cli.verify",
         "diff": "cli.diff",
         "policy": "cli.policy",
+        "explain": "cli.explain",
         "controller": "cli.controller",
         "agent": "cli.agent",
         "status": "cli.status",

@@ -54,6 +54,7 @@ lists the codes, and `atoll explain-error` explains one.
 | `compile` | `revision`, `out`, `generation`, `networks`, `nodes`, `errors`, `warnings`, `problems` |
 | `verify` | `revision`, `verdict` (`schemas/verdict.json`, or null), `errors`, `warnings`, `problems` |
 | `policy` | `base`, `head`, `policy`: see [reviews](../guides/review.md#for-machines) |
+| `explain` | `reaches`, `declared`, `families`, ...: see [reviews](../guides/review.md#for-machines) |
 | `status` | see [operations](../guides/operations.md#for-machines) |
 | `explain-error` | `code`, `title`, `severity`, `explanation`, `example`, `remedy` |
 

@@ -62,7 +62,8 @@ class Breach:
         missing = self.needed - len(self.approved_by)
         others = [name for name in self.approvers if name not in self.approved_by]
         approvals = "1 approval" if missing == 1 else f"{missing} approvals"
-        return f"It needs {approvals} more, of {', '.join(others)}; or leave it out"
+        more = " more" if self.approved_by else ""
+        return f"It needs {approvals}{more} of {', '.join(others)}, or leave it out"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -91,7 +91,7 @@ def headline(judgement: Judgement) -> str:
             return "The policy cannot be read, so this change cannot pass."
         case "broken":
             guards = ", ".join(breach.subject for breach in judgement.unapproved)
-            return f"Not approved: this change breaks {guards}."
+            return f"Needs approval: this change breaks {guards}."
         case "approved":
             return "Every guarded rule that this change breaks is approved."
         case "kept":

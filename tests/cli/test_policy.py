@@ -36,11 +36,11 @@ def test_a_broken_guard_is_the_exit_code_and_told_with_the_way_out(repository: P
 
     assert (outcome.code, outcome.errors) == (1, "")
     assert outcome.out == (
-        "Not approved: this change breaks guard closed.\n"
+        "Needs approval: this change breaks guard closed.\n"
         "  guard closed (policy.yaml:8): Audited.\n"
         "    team-a/blue may newly talk to team-a/red (all.yaml:1)\n"
         "    team-a/red may newly talk to team-a/blue (all.yaml:1)\n"
-        "    It needs 1 approval more, of alice, bob; or leave it out.\n"
+        "    It needs 1 approval of alice, bob, or leave it out.\n"
     )
 
 

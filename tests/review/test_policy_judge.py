@@ -175,7 +175,7 @@ def test_a_breach_is_told_as_errors_are() -> None:
     judgement = judged(BASE, BASE | {"all.yaml": router()})
     assert str(breach_problem(judgement.breaches[0])) == (
         "all.yaml:1:1: error ATL611: guard cards at policy.yaml:8: team-a/red may newly talk to team-a/blue. "
-        "It needs 1 approval more, of alice, bob; or leave it out."
+        "It needs 1 approval of alice, bob, or leave it out."
     )
 
 

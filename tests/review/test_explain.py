@@ -1,0 +1,309 @@
+"""`explain`: packets and declarations agree; reasons, places and remedies are the right ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from compiler.allocations import Allocations
+from compiler.compilation import Compilation, compile
+from compiler.model import Declarations
+from compiler.names import NodeName
+from compiler.parse import parse
+from compiler.rendering import ruleset_of
+from review.explain import Question, explain
+from review.explain_answer import Answer
+from review.explain_ends import Unclear
+from review.explain_ground import Ground, Written
+from review.explain_steps import words_of
+from tests.compiler.repository import CLUSTER
+from tests.verifier import scene
+from verifier.nft_text import read_ruleset
+
+
+@cache
+def ground() -> Ground:
+    return Ground.of(scene.compiled())
+
+
+def ask(source: str, target: str, port: tuple[str, int] | None = None, on: Ground | None = None) -> Answer:
+    return explain(on or ground(), Question(source=source, target=target, port=port))
+
+
+def reasons(answer: Answer) -> list[str]:
+    return [reason.what for reason in answer.reasons]
+
+
+# --- packets and declarations agree ---
+
+
+@pytest.mark.parametrize(
+    "source", ["red-1", "green-2", "north-3", "south-2", "old-1", "plain-1", "node:node-1"]
+)
+def test_what_a_packet_does_is_what_is_declared(source: str) -> None:
+    targets = [
+        *("red-2", "blue-1", "green-1", "centre-1", "north-1", "old-3", "pod:team-a/dns"),
+        *("service:web", "shop", "mixed", "near", "draining", "kube-dns", "metrics", "kubernetes"),
+        *("node:node-2", "198.51.100.7"),
+    ]
+    for target in targets:
+        answer = ask(source, target)
+        assert answer.as_declared, f"{source} to {target}: {answer}"
+        assert answer.reasons, f"{source} to {target}"
+        assert [family.reaches for family in answer.families] == [answer.reaches] * len(answer.families)
+
+
+def test_a_node_that_holds_something_else_is_found_out() -> None:
+    compilation = scene.compiled()
+    plan = compilation.plans[NodeName("node-2")]
+    text = ruleset_of(plan).text
+    lines = [line for line in text.splitlines() if "team-a/red > team-a/blue" not in line]
+    assert len(lines) == len(text.splitlines()) - 1
+    rendered = ground().text_of(NodeName("node-2"))
+    doctored = Ground(
+        meaning=ground().meaning,
+        inventory=ground().inventory,
+        plans=compilation.plans,
+        written={NodeName("node-2"): Written(ruleset="\n".join(lines), layout=rendered.layout)},
+    )
+    answer = ask("red-1", "blue-2", on=doctored)
+    assert (answer.reaches, answer.declared, answer.as_declared) == (False, True, False)
+
+
+# --- the way ---
+
+
+def test_the_way_leads_through_both_nodes_to_the_declarations() -> None:
+    answer = ask("red-1", "blue-2", ("tcp", 8080))
+    assert reasons(answer) == [
+        "networks team-a/red and team-a/blue talk by mesh router team-a/mesh (routers.yaml:81)"
+    ]
+    assert [reason.places for reason in answer.reasons] == [("routers.yaml:81",)]
+    four, six = answer.families
+    assert (four.version, four.source, four.target, four.reaches) == (4, "10.1.0.17", "10.2.0.17", True)
+    assert (six.version, six.reaches) == (6, True)
+    (there,) = four.there
+    assert there.end == "delivered to pod team-a/blue-2 on node-2"
+    assert list(dict.fromkeys(step.node for step in there.steps)) == ["node-1", "node-2"]
+    last = there.steps[-1]
+    assert (last.hook, last.chain, last.rule) == ("forward", "forward", "iifgroup . oifgroup @peers accept")
+    assert last.element.endswith('comment "team-a/red > team-a/blue"')
+    assert last.means == "the two networks may talk"
+    assert last.places == ("networks.yaml:1", "networks.yaml:11", "routers.yaml:81")
+    (back,) = four.back
+    assert back.end == "delivered to pod team-a/red-1 on node-1"
+
+
+def test_a_service_has_a_way_for_each_kind_of_end() -> None:
+    answer = ask("blue-1", "service:team-a/web")
+    assert (answer.protocol, answer.port, answer.reaches) == ("tcp", 80, True)
+    chains = {step.chain for way in answer.families[0].there for step in way.steps}
+    assert {"services_of_network", "pick3", "translate", "forward"} <= chains
+    assert {way.end for way in answer.families[0].there} == {
+        "delivered to pod team-a/red-1 on node-1",
+        "delivered to pod team-a/red-2 on node-2",
+        "delivered to pod team-a/blue-2 on node-2",
+    }
+
+
+def test_infrastructure_is_reached_by_the_host_link() -> None:
+    answer = ask("red-1", "kube-dns", ("udp", 53))
+    assert reasons(answer) == ["Service kube-system/kube-dns is infrastructure of network team-a/red"]
+    (way,) = answer.families[0].there
+    assert way.end == "on its way to 10.244.2.53 in the default network, from node-1"
+    assert [step.chain for step in way.steps if "@infrastructure4" in step.rule] == ["to_host"]
+
+
+def test_every_rule_that_atoll_writes_has_words() -> None:
+    plan = scene.compiled().plans[NodeName("node-1")]
+    chains = read_ruleset(ruleset_of(plan).text).chains
+    silent = [
+        f"{chain.name}: {rule.text}"
+        for chain in chains.values()
+        for rule in chain.rules
+        if not words_of(chain.name, rule.text)
+    ]
+    assert silent == []
+
+
+# --- a no, and what it takes ---
+
+
+def test_spokes_do_not_talk_and_talking_is_not_transitive() -> None:
+    answer = ask("north-1", "south-2")
+    assert reasons(answer) == [
+        "no router lets networks team-a/north and team-a/south talk",
+        "both talk to team-a/centre, but talking is not transitive",
+    ]
+    assert answer.families[0].there[0].end.startswith("refused on node-1")
+
+
+def test_networks_that_overlap_must_change_subnets_first() -> None:
+    (remedy,) = ask("red-1", "green-1").remedies
+    assert remedy.what == (
+        "Change subnets first: 10.1.0.0/24 of team-a/red overlaps 10.1.0.0/24 of team-a/green, and a router "
+        "between the two would be refused"
+    )
+
+
+def test_a_service_with_another_port_says_which_it_has() -> None:
+    answer = ask("red-1", "service:web", ("tcp", 443))
+    assert reasons(answer) == ["Service team-a/web has no port tcp/443; it has tcp/80, udp/81"]
+
+
+def test_a_service_of_another_network_says_whose_endpoints_it_has() -> None:
+    answer = ask("north-1", "service:web")
+    assert "Service team-a/web has endpoints in network team-a/red" in reasons(answer)
+    assert answer.remedies
+
+
+def test_egress_and_infrastructure_are_fields_of_the_network() -> None:
+    outside = ask("red-1", "198.51.100.7")
+    assert reasons(outside) == ["network team-a/red has `egress: none`"]
+    assert outside.remedies[0].yaml == (
+        "# VirtualNetwork team-a/red (networks.yaml:1)\nspec:\n  egress: snat\n"
+    )
+    metrics = ask("red-1", "pod:plain-1")
+    assert metrics.remedies[0].what == "List Service monitoring/metrics as infrastructure of the network"
+    assert "services: [dns, api, monitoring/metrics]" in metrics.remedies[0].yaml
+
+
+def test_who_is_outside_is_told_to_come_in() -> None:
+    answer = ask("plain-1", "red-1")
+    assert reasons(answer) == ["nothing outside network team-a/red and its peers reaches its pods"]
+    assert "atoll.dev/network: team-a/red" in answer.remedies[0].yaml
+
+
+def test_the_nodes_own_pods_are_probed_and_others_not() -> None:
+    assert ask("node:node-1", "red-1").reaches is True
+    assert ask("node:node-1", "red-2").reaches is False
+
+
+# --- remedies that are files are applied as they are ---
+
+NETWORK = """\
+apiVersion: atoll.dev/v1alpha1
+kind: VirtualNetwork
+metadata: {{name: {name}, namespace: {namespace}, labels: {{{labels}}}}}
+spec: {{subnets: [{subnet}]}}
+"""
+
+
+def two_networks(
+    second: str, files: dict[str, str] | None = None, labels: tuple[str, str] = ("", "")
+) -> Ground:
+    """Network team-a/red and network `second`; and files."""
+    red = NETWORK.format(name="red", namespace="team-a", labels=labels[0], subnet="10.1.0.0/24")
+    blue = NETWORK.format(name="blue", namespace=second, labels=labels[1], subnet="10.2.0.0/24")
+    texts = {"cluster.yaml": CLUSTER, "red.yaml": red, "blue.yaml": blue, **(files or {})}
+    parsed = parse({path: text.encode() for path, text in texts.items()}, revision="")
+    assert parsed.declarations is not None, parsed.problems
+    return Ground.of(_compiled(parsed.declarations))
+
+
+def _compiled(declarations: Declarations) -> Compilation:
+    compilation = compile(declarations, replace(scene.compiled().inputs.inventory, pods={}), Allocations())
+    assert not compilation.refused, compilation.problems
+    return compilation
+
+
+@pytest.mark.parametrize(
+    ("namespace", "labels"),
+    [
+        ("team-a", ("joined: red-blue", "joined: red-blue")),
+        ("team-b", ("joined: to-team-b", "joined: to-team-a")),
+    ],
+)
+def test_a_remedy_that_is_a_router_makes_the_yes(namespace: str, labels: tuple[str, str]) -> None:
+    asked = ("network:team-a/red", f"network:{namespace}/blue")
+    before = ask(*asked, on=two_networks(namespace))
+    (remedy,) = before.remedies
+    assert (before.reaches, all(f"`{label}` to" in remedy.what for label in labels)) == (False, True)
+    after = ask(*asked, on=two_networks(namespace, {"remedy.yaml": remedy.yaml}, labels))
+    assert after.reaches is True
+
+
+def test_a_missing_import_is_asked_of_the_router_that_is_there() -> None:
+    hub = (
+        "apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetworkRouter\n"
+        "metadata: {name: hub, namespace: team-a}\n"
+        "spec: {type: hub, virtualNetworkSelector: {}}\n"
+    )
+    spoke = (
+        "apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetworkRouter\n"
+        "metadata: {name: spoke, namespace: team-b, labels: {side: far}}\n"
+        "spec: {type: spoke, virtualNetworkSelector: {}, import: {virtualNetworkRouters: ["
+        "{virtualNetworkRouterSelector: {}, namespaceSelector: {}}]}}\n"
+    )
+    on = two_networks("team-b", {"hub.yaml": hub, "spoke.yaml": spoke})
+    answer = ask("network:team-a/red", "network:team-b/blue", on=on)
+    (remedy,) = answer.remedies
+    assert remedy.what == (
+        "Both routers must import each other; missing is the import of team-b/spoke by team-a/hub"
+    )
+    fragment = remedy.yaml.partition("spec:\n")[2]
+    block = "spec:\n  type: hub\n  virtualNetworkSelector: {}\n" + fragment
+    mended = hub.partition("spec:")[0] + block
+    after = two_networks("team-b", {"hub.yaml": mended, "spoke.yaml": spoke})
+    assert ask("network:team-a/red", "network:team-b/blue", on=after).reaches is True
+
+
+# --- names ---
+
+
+def test_an_address_of_several_pods_is_asked_back() -> None:
+    with pytest.raises(Unclear) as twice:
+        ask("red-1", "10.1.0.17")
+    assert str(twice.value) == (
+        "10.1.0.17: several have this address. Say which: pod:team-a/green-2, pod:team-a/red-1."
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "sentence"),
+    [
+        ("service:web", "red-1", "service:web: a Service sends nothing. Name a pod."),
+        ("10.2.0.5", "red-1", "10.2.0.5: no pod has this address, so nobody sends from it. Name a pod."),
+        (
+            "pod:gone",
+            "red-1",
+            "pod:gone: nothing has this name. Write pod:, network: or service: and namespace/name, node: and "
+            "a name, or an address.",
+        ),
+        ("red-1", "pod:web", "pod:web: nothing has this name. There is service:team-a/web."),
+    ],
+)
+def test_what_cannot_be_asked_is_said(source: str, target: str, sentence: str) -> None:
+    with pytest.raises(Unclear) as unclear:
+        ask(source, target)
+    assert str(unclear.value) == sentence
+
+
+def test_an_address_of_a_block_that_no_pod_has_is_refused_there() -> None:
+    answer = ask("red-1", "10.2.0.5")
+    assert reasons(answer)[0] == "no pod has the address 10.2.0.5; it lies in a block of team-a/blue"
+    assert (answer.reaches, answer.as_declared) == (False, True)
+
+
+def test_a_network_is_judged_by_one_of_its_pods() -> None:
+    answer = ask("network:red", "network:blue")
+    assert answer.notes == (
+        "For network team-a/red stands its pod team-a/red-1 on node-1.",
+        "For network team-a/blue stands its pod team-a/blue-2 on node-2.",
+    )
+
+
+def test_a_pod_that_has_no_address_yet_gets_one_to_be_judged_by() -> None:
+    inventory = ground().inventory
+    name = next(name for name in inventory.pods if name.name == "red-1")
+    pods = {**inventory.pods, name: replace(inventory.pods[name], addresses=())}
+    waiting = Ground(
+        meaning=ground().meaning, inventory=replace(inventory, pods=pods), plans=scene.compiled().plans
+    )
+    answer = ask("red-1", "blue-2", on=waiting)
+    assert answer.notes == (
+        "Pod team-a/red-1 has no address yet; judged by one it may get: 10.1.0.17, fd00:1::41.",
+    )
+    assert answer.reaches is True
