@@ -1,11 +1,7 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -77,30 +73,14 @@ func checkNamespace(args *skel.CmdArgs) error {
 	return nil
 }
 
-// Each of these is the agent's own word, written down: that it handed this attachment over once, or that its plan
-// puts the pod of this UID on the default network.
+// Each of these is the agent's own word, written down: that it handed this attachment over once, or that its last
+// good plan puts the pod on the default network.
 func (c *call) isCertainlyDefault() bool {
-	return c.handover.records.exists(c.handover.attachment) || c.isDefaultPod()
-}
-
-func (c *call) isDefaultPod() bool {
-	var uid string
-	for _, argument := range c.handover.runtime.Args {
-		if argument[0] == "K8S_POD_UID" {
-			uid = argument[1]
-		}
+	if c.handover.records.exists(c.handover.attachment) {
+		return true
 	}
-	content, err := os.ReadFile(filepath.Join(filepath.Dir(c.config.Socket), "default-pods"))
-	if err != nil || uid == "" {
-		return false
-	}
-	lines := bufio.NewScanner(bytes.NewReader(content))
-	for lines.Scan() {
-		if lines.Text() == uid {
-			return true
-		}
-	}
-	return false
+	last, err := readPlan(c.config.Plan)
+	return err == nil && last.putsOnDefault(podOf(c.handover.runtime.Args))
 }
 
 func (c *call) refusedHere() *types.Error {

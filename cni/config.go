@@ -14,6 +14,7 @@ type config struct {
 	CNIVersion     string `json:"cniVersion"`
 	Type           string `json:"type"`
 	Socket         string `json:"socket"`
+	Plan           string `json:"plan"`
 	ConfDir        string `json:"confDir"`
 	DefaultNetwork string `json:"defaultNetwork"`
 	CacheDir       string `json:"cacheDir"`
@@ -27,14 +28,16 @@ type config struct {
 func parseConfig(input []byte) (config, error) {
 	parsed := config{
 		Socket:   "/run/atoll/agent.sock",
+		Plan:     "/var/lib/atoll/plan.json",
 		ConfDir:  "/etc/cni/net.d",
 		CacheDir: "/var/lib/cni",
 	}
 	if err := json.Unmarshal(input, &parsed); err != nil {
 		return parsed, types.NewError(types.ErrDecodingFailure, "the network configuration: "+err.Error(), "")
 	}
-	paths := map[string]string{"socket": parsed.Socket, "confDir": parsed.ConfDir, "cacheDir": parsed.CacheDir}
-	for field, path := range paths {
+	for field, path := range map[string]string{
+		"socket": parsed.Socket, "plan": parsed.Plan, "confDir": parsed.ConfDir, "cacheDir": parsed.CacheDir,
+	} {
 		if !filepath.IsAbs(path) {
 			return parsed, invalid("%s: %q is not an absolute path", field, path)
 		}

@@ -112,31 +112,29 @@ func TestAFullBacklogIsWaitedFor(t *testing.T) {
 	defer syscall.Close(listening)
 	must(t, syscall.Bind(listening, &syscall.SockaddrUnix{Name: s.socket}))
 	must(t, syscall.Listen(listening, 0))
-	must(t, syscall.SetsockoptTimeval(listening, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &syscall.Timeval{Sec: 20}))
+	first, err := net.Dial("unix", s.socket)
+	must(t, err)
+	defer first.Close()
 
-	asked := agent{socket: s.socket, patience: 30 * time.Second}
-	failures := make(chan error)
-	const many = 8
-	for range many {
-		go func() {
-			_, err := asked.ask("DEL", &skel.CmdArgs{StdinData: []byte("{}")}, "1.1.0")
-			failures <- err
-		}()
+	ask := func(patience time.Duration) error {
+		_, err := agent{socket: s.socket, patience: patience}.ask("DEL", &skel.CmdArgs{StdinData: []byte("{}")}, "1.1.0")
+		return err
 	}
-	for range many {
-		accepted, _, err := syscall.Accept(listening)
-		must(t, err)
-		_, err = syscall.Read(accepted, make([]byte, 1<<16))
-		must(t, err)
-		_, err = syscall.Write(accepted, []byte("{}\n"))
-		must(t, err)
-		must(t, syscall.Close(accepted))
+	if err, want := ask(50*time.Millisecond), (away{s.socket + ": silent for 50ms"}); err != want {
+		t.Errorf("said %v, expected %v", err, want)
 	}
-	for range many {
-		if err := <-failures; err != nil {
-			t.Error(err)
-		}
-	}
+	answered := make(chan error)
+	go func() { answered <- ask(30 * time.Second) }()
+	must(t, syscall.SetsockoptTimeval(listening, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &syscall.Timeval{Sec: 20}))
+	_, _, err = syscall.Accept(listening) // the first one
+	must(t, err)
+	second, _, err := syscall.Accept(listening)
+	must(t, err)
+	_, err = syscall.Read(second, make([]byte, 1<<16))
+	must(t, err)
+	_, err = syscall.Write(second, []byte("{}\n"))
+	must(t, err)
+	must(t, <-answered)
 }
 
 func TestManyPodsAtOnce(t *testing.T) {

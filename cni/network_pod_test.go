@@ -1,8 +1,10 @@
 package main
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -59,7 +61,7 @@ func TestTheAgentIsToldEverything(t *testing.T) {
 		"CNI_ARGS": podArgs, "CNI_PATH": s.plugins,
 		"config": map[string]any{
 			"cniVersion": "1.0.0", "name": "atoll", "type": "atoll-cni", "socket": s.socket, "confDir": s.conf,
-			"cacheDir": s.cache, "runtimeConfig": map[string]any{"dns": map[string]any{"Servers": []any{"10.96.0.10"}}},
+			"cacheDir": s.cache, "plan": s.plan, "runtimeConfig": map[string]any{"dns": map[string]any{"Servers": []any{"10.96.0.10"}}},
 		},
 	}
 	if len(agent.requests) != 1 || !reflect.DeepEqual(agent.requests[0], want) {
@@ -238,25 +240,38 @@ func TestASuccessWithoutAResultIsNoAnswerToAdd(t *testing.T) {
 	}
 }
 
-func TestAPodIsOnTheDefaultNetworkOnlyIfTheAgentWroteItDown(t *testing.T) {
+func podNamed(name, uid string) string {
+	return "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=" + name + ";K8S_POD_UID=" + uid
+}
+
+func TestWithoutTheAgentItsLastGoodPlanSaysWhoIsOfTheDefaultNetwork(t *testing.T) {
+	example, err := os.ReadFile(filepath.Join("testdata", "plan.json")) // tests/agent/test_plan_for_plugin.py wrote it
+	must(t, err)
+	whole := string(example)
 	for name, want := range map[string]struct {
-		pods, args string
+		plan, args string
 		served     bool
 	}{
-		"listed":                {"uid-0\nuid-1\n", podArgs, true},
-		"last, without an end":  {"uid-0\nuid-1", podArgs, true},
-		"not listed":            {"uid-0\nuid-2\n", podArgs, false},
-		"part of another's":     {"uid-11\nan-uid-1\n", podArgs, false},
-		"half written":          {"uid-", podArgs, false},
-		"nobody listed":         {"", podArgs, false},
-		"a runtime without UID": {"uid-1\n\n", "K8S_POD_NAMESPACE=shop;K8S_POD_NAME=cart-0", false},
-		"an empty UID":          {"uid-1\n\n", "K8S_POD_NAMESPACE=shop;K8S_POD_NAME=cart-0;K8S_POD_UID=", false},
-		"the UID said twice":    {"uid-1\n", podArgs + ";K8S_POD_UID=uid-2", false},
+		"of the default network":    {whole, podNamed("cart-0", "uid-1"), true},
+		"of a network":              {whole, podNamed("db-0", "uid-2"), false},
+		"of no network yet":         {whole, podNamed("lost-0", "uid-3"), false},
+		"unknown":                   {whole, podNamed("new-0", "uid-9"), false},
+		"another of the same name":  {whole, podNamed("cart-0", "uid-9"), false},
+		"another of the same UID":   {whole, podNamed("cart-1", "uid-1"), false},
+		"without UID":               {whole, podNamed("odd-0", ""), false},
+		"of another namespace":      {whole, strings.Replace(podNamed("cart-0", "uid-1"), "shop", "shop2", 1), false},
+		"named twice":               {whole, podNamed("db-0", "uid-2") + ";" + podNamed("cart-0", "uid-1"), false},
+		"no Kubernetes pod":         {whole, "IgnoreUnknown=1", false},
+		"a plan that was edited":    {strings.Replace(whole, `"network": 1`, `"network": 0`, 1), podNamed("cart-0", "uid-1"), false},
+		"half a plan":               {whole[:len(whole)-9], podNamed("cart-0", "uid-1"), false},
+		"an empty plan":             {"", podNamed("cart-0", "uid-1"), false},
+		"a plan of a later release": {sealed(`{"format": 2, "pods": [{"name": "shop/cart-0", "uid": "uid-1", "network": 0}]}`), podNamed("cart-0", "uid-1"), false},
+		"a pod without its network": {sealed(`{"format": 1, "pods": [{"name": "shop/cart-0", "uid": "uid-1"}]}`), podNamed("cart-0", "uid-1"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t)
 			s.defaultNetwork(bridgeAndPortmap)
-			s.write(filepath.Join(filepath.Dir(s.socket), "default-pods"), want.pods)
+			s.write(s.plan, want.plan)
 			outcome := s.call(command{name: "ADD", args: want.args})
 			if want.served {
 				outcome.prints(defaultResult)
@@ -270,10 +285,15 @@ func TestAPodIsOnTheDefaultNetworkOnlyIfTheAgentWroteItDown(t *testing.T) {
 	}
 }
 
-func TestTheAgentsWordCountsMoreThanWhatIsWritten(t *testing.T) {
+// sealed is a plan file whose digest is right.
+func sealed(plan string) string {
+	return fmt.Sprintf(`{"digest": "sha256:%x", "plan": %s}`, sha256.Sum256([]byte(plan)), plan)
+}
+
+func TestTheAgentsWordCountsMoreThanItsLastPlan(t *testing.T) {
 	s := newStage(t)
 	s.defaultNetwork(bridgeAndPortmap)
-	s.write(filepath.Join(filepath.Dir(s.socket), "default-pods"), "uid-1\n")
+	s.write(s.plan, sealed(`{"format": 1, "pods": [{"name": "shop/cart-0", "uid": "uid-1", "network": 0}]}`))
 	s.answering(map[string]string{"ADD": `{"code": 11, "msg": "no plan with the pod yet"}`})
 	s.call(command{name: "ADD"}).fails(11, "no plan with the pod yet")
 	if story := s.called(); story != "" {

@@ -55,6 +55,7 @@ type stage struct {
 	conf    string
 	cache   string
 	socket  string
+	plan    string
 	plugins string
 	journal string
 
@@ -69,7 +70,7 @@ func newStage(t *testing.T) *stage {
 	s := &stage{
 		t: t, conf: filepath.Join(root, "net.d"), cache: filepath.Join(root, "cache"),
 		socket: filepath.Join(root, "run", "agent.sock"), plugins: filepath.Join(root, "bin"),
-		journal: filepath.Join(root, "journal"),
+		journal: filepath.Join(root, "journal"), plan: filepath.Join(root, "plan.json"),
 	}
 	for _, folder := range []string{s.conf, s.cache, filepath.Dir(s.socket), s.plugins, s.journal} {
 		must(t, os.Mkdir(folder, 0o755))
@@ -101,8 +102,8 @@ func (s *stage) defaultNetwork(content string) {
 
 // config is the plugin's standard input as libcni makes it, with further fields.
 func (s *stage) config(protocol string, fields ...string) string {
-	own := fmt.Sprintf(`"cniVersion":%q,"name":"atoll","type":"atoll-cni","socket":%q,"confDir":%q,"cacheDir":%q`,
-		protocol, s.socket, s.conf, s.cache)
+	own := fmt.Sprintf(`"cniVersion":%q,"name":"atoll","type":"atoll-cni","socket":%q,"plan":%q,"confDir":%q,"cacheDir":%q`,
+		protocol, s.socket, s.plan, s.conf, s.cache)
 	return "{" + strings.Join(append([]string{own}, fields...), ",") + "}"
 }
 
