@@ -188,19 +188,29 @@ def _divided(branch: Branch, column: Intervals) -> Division:
 
 
 def _divide_many(branch: Branch, column: Intervals, rest: Columns) -> Division:
-    """What misses in the same way below several cells is one box, or boxes would multiply."""
-    found = Division()
+    """What matches or misses in the same way below several cells is one box, or boxes would multiply."""
+    matched: dict[tuple[Columns, object], list[tuple[Intervals, Element]]] = {}
     missed: dict[Columns, list[Interval]] = {}
     for at, common in _hits(branch, column):
         below = divide(branch.branches[at], rest)
-        found.matched += [((common, *cells), element) for cells, element in below.matched]
+        for cells, element in below.matched:
+            matched.setdefault((cells, element.value), []).append((common, element))
         for cells in below.missed:
             missed.setdefault(cells, []).extend(common)
     left = subtract(column, branch.covered)
     if left:
         missed.setdefault(rest, []).extend(left)
-    found.missed = [(union(intervals), *cells) for cells, intervals in missed.items()]
-    return found
+    return Division(
+        matched=[_one_box(cells, parts) for (cells, _), parts in matched.items()],
+        missed=[(union(intervals), *cells) for cells, intervals in missed.items()],
+    )
+
+
+def _one_box(cells: Columns, parts: list[tuple[Intervals, Element]]) -> tuple[Columns, Element]:
+    if len(parts) == 1:
+        return (parts[0][0], *cells), parts[0][1]
+    common = union(interval for intervals, _ in parts for interval in intervals)
+    return (common, *cells), _standing_for([element for _, element in parts])
 
 
 def _hits(branch: Branch, column: Intervals) -> list[tuple[int, Intervals]]:

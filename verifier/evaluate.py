@@ -66,6 +66,7 @@ class Kernel:
         self.program = Program(node.ruleset, self.shared.indexes)
         self._alike: dict[tuple[object, ...], tuple[Flow, ...]] = {}
         self._passages: dict[tuple[object, ...], Passage] = {}
+        self._overlays: dict[tuple[str, int, Hop], Outcome] = {}
         self._from_vrf: dict[tuple[object, ...], tuple[Flow, ...]] = {}
         self._shape = self.shared.shape(node.ruleset)
 
@@ -164,6 +165,20 @@ class Kernel:
             if hop.remote is not None
         )
 
+    def overlay(self, device: Link, table: int, hop: Hop) -> Outcome:
+        """One value for all packets that go the same way."""
+        key = (device.name, table, hop)
+        if key not in self._overlays:
+            self._overlays[key] = Outcome(
+                fate=Fate.OVERLAY,
+                link=device.name,
+                remote=hop.remote,
+                vni=device.vni,
+                mac=hop.mac,
+                table=table,
+            )
+        return self._overlays[key]
+
     def _device(self, name: str) -> Link:
         device = self.node.state.links.get(name)
         if device is None:
@@ -224,7 +239,7 @@ class _Visit:
         translates: bool = True,
     ) -> list[Batch]:
         scene = Scene(self.family, hook, self.kernel.routing, iif, oif, tracked, self.traced, self.back)
-        walk = Walk(self.kernel.program, scene, self._finish, self.undo, translates)
+        walk = Walk(self.kernel.program, scene, self._end, self.undo, translates)
         passed = walk.through(batches)
         self.looked_back = self.looked_back or scene.looked_back
         self.typed = self.typed or scene.typed
@@ -235,7 +250,11 @@ class _Visit:
         return batches if self.traced else coalesce(batches)
 
     def _finish(self, batch: Batch, outcome: Outcome) -> None:
-        self.ended.setdefault(outcome, []).append(batch)
+        self._end([batch], outcome)
+
+    def _end(self, batches: list[Batch], outcome: Outcome) -> None:
+        if batches:
+            self.ended.setdefault(outcome, []).extend(batches)
 
     def flows(self) -> tuple[Flow, ...]:
         return tuple(
@@ -261,89 +280,88 @@ class _Visit:
 
     def route(self, batches: list[Batch], vrf: Link | None, iif: Link, came_by: str) -> None:
         onward: list[Batch] = []
+        here: list[Batch] = []
         for batch in batches:
-            here = batch.meet(DADDR, MULTICAST[self.family])
-            rest = batch.without(DADDR, MULTICAST[self.family])
-            if here is not None:
-                self._deliver([here], iif)
-            if rest is not None:
-                onward.append(rest)
+            to_many, rest = _parts(batch, MULTICAST[self.family])
+            here += to_many
+            onward += rest
         for way, routed in self._ways(onward, vrf, came_by):
             if way.kind in _TO_THE_NODE:
-                self._deliver(routed, iif)
+                here += routed
             elif way.kind is not RouteKind.UNICAST or way.link is None:
                 self._lost(way, routed)
             else:
                 device = self.kernel.routing.links[way.link]
                 passed = self._hook(Hook.FORWARD, routed, iif=iif, oif=device)
                 self._send(passed, way, iif)
+        self._deliver(here, iif)
 
     def _deliver(self, batches: list[Batch], iif: Link) -> None:
-        for batch in self._hook(Hook.INPUT, batches, iif=iif):
-            self._finish(batch, Outcome(fate=Fate.LOCAL))
+        self._end(self._hook(Hook.INPUT, batches, iif=iif), Outcome(fate=Fate.LOCAL))
 
     def _lost(self, way: Way, batches: list[Batch]) -> None:
         """The kernel answers `unreachable`, but rations its answers."""
         silent = way.kind is RouteKind.BLACKHOLE
         reason = "kernel: no route" if way.table == 0 else f"kernel: {way.kind} route in table {way.table}"
         outcome = Outcome(fate=Fate.DROPPED if silent else Fate.REFUSED, reason=reason)
-        for batch in batches:
-            self._finish(batch, outcome)
+        self._end(batches, outcome)
 
     def _send(self, batches: list[Batch], way: Way, iif: Link | None) -> None:
         """Out by a device."""
         if way.kind in _TO_THE_NODE:
-            for batch in batches:
-                self._finish(batch, Outcome(fate=Fate.LOCAL))
+            self._end(batches, Outcome(fate=Fate.LOCAL))
             return
         if way.link is None or way.kind is not RouteKind.UNICAST:
             self._lost(way, batches)
             return
         device = self.kernel.routing.links[way.link]
-        for batch in self._hook(Hook.POSTROUTING, batches, iif=iif, oif=device):
-            self._leave(batch, way, device)
+        left = self._hook(Hook.POSTROUTING, self._fewer(batches), iif=iif, oif=device)
+        if left:
+            self._leave(left, way, device)
 
-    def _leave(self, batch: Batch, way: Way, device: Link) -> None:
-        links = self.kernel.routing.links
+    def _leave(self, batches: list[Batch], way: Way, device: Link) -> None:
+        links, name = self.kernel.routing.links, device.name
         if not device.up:
-            reason = f"kernel: {device.name} is down"
-            self._finish(batch, Outcome(fate=Fate.DROPPED, link=device.name, reason=reason))
+            self._end(batches, _lost_at(name, f"{name} is down"))
         elif device.kind == "vrf":
-            reason = f"kernel: routed to {device.name} itself, which loses it"
-            self._finish(batch, Outcome(fate=Fate.DROPPED, link=device.name, reason=reason))
+            self._end(batches, _lost_at(name, f"routed to {name} itself, which loses it"))
         elif device.kind == "vxlan":
-            self._over(batch, way, device)
+            for batch in batches:
+                self._over(batch, way, device)
         elif device.peer is not None and device.peer in links:
-            self._cross(batch, way, device, links[device.peer])
-        elif self.kernel.routing.vrf_of(device.name) is not None:
-            self._finish(batch, Outcome(fate=Fate.PORT, link=device.name))
+            for batch in batches:
+                self._cross(batch, way, device, links[device.peer])
         else:
-            self._finish(batch, Outcome(fate=Fate.OUTSIDE, link=device.name))
+            inside = self.kernel.routing.vrf_of(name) is not None
+            self._end(batches, Outcome(fate=Fate.PORT if inside else Fate.OUTSIDE, link=name))
 
     def _over(self, batch: Batch, way: Way, device: Link) -> None:
         found = self.kernel.routing.hops(self.family, way.table, device.name, batch.now[DADDR])
+        sent = [(common, hop) for common, hop in found if hop.remote is not None]
         for common, hop in found:
             if hop.remote is None:
-                outcome = Outcome(fate=Fate.DROPPED, link=device.name, reason=f"kernel: {hop.why}")
-                self._finish(batch.cut(DADDR, common), outcome)
-        sent = [(common, hop) for common, hop in found if hop.remote is not None]
+                self._finish(batch.cut(DADDR, common), _lost_at(device.name, hop.why))
         if len(sent) > 1 and batch.translated >> DADDR & 1 and not self.traced:
             every = union(interval for common, _ in sent for interval in common)
-            self._finish(batch.cut(DADDR, every), _overlay(device, way, Hop()))
-            return
+            sent = [(every, Hop())]
         for common, hop in sent:
-            self._finish(batch.cut(DADDR, common), _overlay(device, way, hop))
+            self._finish(batch.cut(DADDR, common), self.kernel.overlay(device, way.table, hop))
 
     def _cross(self, batch: Batch, way: Way, device: Link, peer: Link) -> None:
         """To the other end of a pair, whose hardware address the frame must bear."""
         routing = self.kernel.routing
-        for destinations, mac in routing.neighbours_of(self.family, way.table, device.name, batch.now[DADDR]):
+        found = routing.neighbours_of(self.family, way.table, device.name, batch.now[DADDR])
+        for destinations, mac in found:
             cut = batch.cut(DADDR, destinations)
             if mac and mac != peer.mac:
-                reason = f"kernel: {device.name} addresses frames to {mac}, but {peer.name} is {peer.mac}"
-                self._finish(cut, Outcome(fate=Fate.DROPPED, link=device.name, reason=reason))
-                continue
-            self._finish(cut, Outcome(fate=Fate.HOST_LINK, link=device.name, peer=peer.name, mac=mac))
+                why = f"{device.name} addresses frames to {mac}, but {peer.name} is {peer.mac}"
+                self._finish(cut, _lost_at(device.name, why))
+            else:
+                self._finish(cut, Outcome(fate=Fate.HOST_LINK, link=device.name, peer=peer.name, mac=mac))
+
+
+def _lost_at(link: str, why: str) -> Outcome:
+    return Outcome(fate=Fate.DROPPED, link=link, reason=f"kernel: {why}")
 
 
 def _flow(batch: Batch, outcome: Outcome) -> Flow:
@@ -360,12 +378,10 @@ def _flow(batch: Batch, outcome: Outcome) -> Flow:
     )
 
 
-def _overlay(device: Link, way: Way, hop: Hop) -> Outcome:
-    return Outcome(
-        fate=Fate.OVERLAY,
-        link=device.name,
-        remote=hop.remote,
-        vni=device.vni,
-        mac=hop.mac,
-        table=way.table,
-    )
+def _parts(batch: Batch, daddr: Intervals) -> tuple[list[Batch], list[Batch]]:
+    """Those with one of these destinations, and the others."""
+    inside = batch.meet(DADDR, daddr)
+    if inside is None:
+        return [], [batch]
+    outside = batch.without(DADDR, daddr)
+    return [inside], [outside] if outside else []

@@ -200,6 +200,11 @@ class KeyTest:
             return found, missed + strange
         return [(batch, None) for batch in missed], [batch for batch, _ in found] + strange
 
+    def of_device(self, scene: Scene) -> bool:
+        """The answer for all packets at one place; of a key without columns."""
+        values = tuple(scene.value(field) for field in self.key.device)
+        return None not in values and (self.key.descend(values) is None) is self.negated
+
 
 @dataclass(slots=True)
 class TrackingTest:

@@ -85,9 +85,9 @@ class Trail:
         return tuple(reversed(found))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class Flow:
-    """Packets that came in at one place and fare alike.
+    """Packets that came in at one place and fare alike. Nobody changes one (see Box).
 
     `sent` is how they leave. Where a translation took place, a packet of `packets` may leave with any value
     of that column of `sent` (a Service's backends); where none did, with its own.

@@ -37,9 +37,12 @@ def any_address(family: int) -> Intervals:
     return ((0, 2**32 - 1),) if family == 4 else ((0, 2**128 - 1),)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True, unsafe_hash=True)
 class Box:
-    """All packets of one family whose every column is in its intervals. `tracking` is a union of flags."""
+    """All packets of one family whose every column is in its intervals. `tracking` is a union of flags.
+
+    Nobody changes one; not frozen because a million are made, and freezing doubles what that costs.
+    """
 
     family: int
     saddr: Intervals

@@ -7,9 +7,10 @@ priority the one that was added later comes first (nf_hook_entries_grow).
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from verifier.effects import Effect, NatEffect, NotrackEffect, effect_of
 from verifier.element_index import Indexes
@@ -22,6 +23,7 @@ from verifier.ruleset import (
     Continue,
     Counter,
     Drop,
+    Field,
     Goto,
     Hook,
     Jump,
@@ -39,6 +41,8 @@ from verifier.ruleset import (
     Verdict,
     VerdictMap,
 )
+from verifier.scene import Scene
+from verifier.state import Link
 
 TRACKING_PRIORITY: Final = -200
 NAT_PRIORITIES: Final[Mapping[Hook, int]] = {
@@ -87,6 +91,8 @@ class Program:
         self._ruleset = ruleset
         self.keys = Keys(ruleset.sets, indexes)
         self._ready: dict[str, tuple[ReadyRule, ...]] = {}
+        self._active: dict[tuple[object, ...], tuple[ReadyRule, ...]] = {}
+        self._borders, self._names = _told_apart(ruleset)
         self.stages: Mapping[Hook, tuple[Stage, ...]] = {hook: self._stages(hook) for hook in Hook}
 
     def _stages(self, hook: Hook) -> tuple[Stage, ...]:
@@ -113,6 +119,22 @@ class Program:
                 raise Contradiction(f"there is no chain {name}; a kernel refuses a rule that leads there")
             self._ready[name] = tuple(self._rule(chain, rule) for rule in chain.rules)
         return self._ready[name]
+
+    def active(self, name: str, scene: Scene) -> tuple[ReadyRule, ...]:
+        """The rules of a chain that this place's devices do not rule out, without what asked for devices.
+
+        Once for all groups between the same borders: literal groups are ranges of networks.
+        """
+        key = (name, scene.family, self._sort(scene.iif), self._sort(scene.oif))
+        if key not in self._active:
+            found = (_left_of(rule, scene) for rule in self.rules(name))
+            self._active[key] = tuple(rule for rule in found if rule is not None)
+        return self._active[key]
+
+    def _sort(self, device: Link | None) -> tuple[object, ...] | None:
+        if device is None:
+            return None
+        return bisect_right(self._borders, device.group), device.kind, device.name if self._names else ""
 
     def _rule(self, chain: Chain, rule: Rule) -> ReadyRule:
         where = f"chain {chain.name}, `{rule.text}`"
@@ -166,3 +188,39 @@ def _cost(operation: tuple[str, Operation]) -> int:
     if isinstance(test, KeyTest):
         return 1 if test.key.columns else 0
     return 2
+
+
+def _left_of(rule: ReadyRule, scene: Scene) -> ReadyRule | None:
+    if scene.family not in rule.families:
+        return None
+    operations = rule.operations
+    while operations and _is_of_device(operations[0]):
+        test = cast(KeyTest, operations[0][1])
+        if not test.of_device(scene):
+            return None
+        operations = operations[1:]
+    return ReadyRule(rule.rule, rule.chain, operations, rule.families)
+
+
+def _is_of_device(operation: tuple[str, Operation]) -> bool:
+    test = operation[1]
+    return isinstance(test, KeyTest) and test.key.name is None and not test.key.columns
+
+
+def _told_apart(ruleset: Ruleset) -> tuple[list[int], bool]:
+    """The borders between groups that literals tell apart, and whether any asks for a device's name."""
+    borders: set[int] = set()
+    names = False
+    for statement in (
+        s for chain in ruleset.chains.values() for rule in chain.rules for s in rule.statements
+    ):
+        if not isinstance(statement, Match) or isinstance(statement.values, str):
+            continue
+        rows = statement.values
+        keys = [(cell,) for cell in rows] if isinstance(rows, tuple) else [e.key for e in rows.elements]
+        for key in keys:
+            for asked, cell in zip(statement.fields, key, strict=False):
+                names |= asked in (Field.IIFNAME, Field.OIFNAME)
+                if asked in (Field.IIFGROUP, Field.OIFGROUP) and not isinstance(cell, str):
+                    borders |= {cell[0], cell[1] + 1}
+    return sorted(borders), names

@@ -33,7 +33,7 @@ _TCP: Final = ((PROTOCOLS["tcp"], PROTOCOLS["tcp"]),)
 _DEPTH: Final = 16
 """NFT_JUMP_STACK_SIZE: a kernel refuses more."""
 
-Finish = Callable[[Batch, Outcome], None]
+Finish = Callable[[list[Batch], Outcome], None]
 
 
 @dataclass(slots=True)
@@ -76,8 +76,7 @@ class Walk:
         fallen = self._chain(chain.name, batches, 0)
         if isinstance(chain.policy, Drop):
             reason = f"policy drop of chain {chain.name}"
-            for batch in fallen:
-                self.finish(batch, Outcome(fate=Fate.DROPPED, reason=reason))
+            self.finish(fallen, Outcome(fate=Fate.DROPPED, reason=reason))
             return self._accepted
         return self._accepted + fallen
 
@@ -126,11 +125,10 @@ class Walk:
         if depth > _DEPTH:
             raise Contradiction(f"chain {name}: rules lead to each other without end; a kernel refuses them")
         ended: list[Batch] = []
-        for rule in self.program.rules(name):
+        for rule in self.program.active(name, self.scene):
             if not batches:
                 break
-            if self.scene.family in rule.families:
-                batches = self._rule(rule, batches, ended, depth)
+            batches = self._rule(rule, batches, ended, depth)
         return batches + ended
 
     def _rule(self, rule: ReadyRule, batches: list[Batch], ended: list[Batch], depth: int) -> list[Batch]:
@@ -162,7 +160,7 @@ class Walk:
         for batch, _ in live:
             if nat.kind is NatKind.MASQUERADE and not batch.now[SADDR]:
                 reason = f"`{rule.rule.text}`: the node has no address of the family"
-                self.finish(batch, Outcome(fate=Fate.DROPPED, reason=reason))
+                self.finish([batch], Outcome(fate=Fate.DROPPED, reason=reason))
             else:
                 self._translated.append(batch)
 
@@ -214,9 +212,8 @@ class Walk:
         return [batch for batch in others if batch]
 
     def _end(self, fate: Fate, batches: list[Batch], rule: ReadyRule) -> list[Batch]:
-        outcome = Outcome(fate=fate, reason=f"chain {rule.chain}: {rule.rule.text}")
-        for batch in batches:
-            self.finish(batch, outcome)
+        if batches:
+            self.finish(batches, Outcome(fate=fate, reason=f"chain {rule.chain}: {rule.rule.text}"))
         return []
 
     def _told(self, batch: Batch, rule: ReadyRule, element: Element | None) -> Batch:
