@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/containernetworking/cni/pkg/skel"
+	"github.com/containernetworking/cni/pkg/types"
 	cniversion "github.com/containernetworking/cni/pkg/version"
 )
 
@@ -35,8 +36,9 @@ type away struct{ reason string }
 
 func (a away) Error() string { return "the agent of Atoll gave no answer: " + a.reason }
 
-func (a agent) ask(command string, args *skel.CmdArgs, protocol string) (answer, error) {
-	request, err := requestLine(command, args, protocol)
+// ask also says what a pod of a network would be refused with, if anything: the agent then makes nothing.
+func (a agent) ask(command string, args *skel.CmdArgs, protocol string, refusal *types.Error) (answer, error) {
+	request, err := requestLine(command, args, protocol, refusal)
 	if err != nil {
 		return answer{}, err
 	}
@@ -105,7 +107,7 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-func requestLine(command string, args *skel.CmdArgs, protocol string) ([]byte, error) {
+func requestLine(command string, args *skel.CmdArgs, protocol string, refusal *types.Error) ([]byte, error) {
 	input := map[string]json.RawMessage{}
 	if err := json.Unmarshal(args.StdinData, &input); err != nil {
 		return nil, err
@@ -118,7 +120,7 @@ func requestLine(command string, args *skel.CmdArgs, protocol string) ([]byte, e
 	if string(input[attachmentsField]) == "null" {
 		input[attachmentsField] = json.RawMessage("[]")
 	}
-	line, err := json.Marshal(map[string]any{
+	request := map[string]any{
 		"CNI_COMMAND":     command,
 		"CNI_CONTAINERID": args.ContainerID,
 		"CNI_NETNS":       args.Netns,
@@ -126,7 +128,11 @@ func requestLine(command string, args *skel.CmdArgs, protocol string) ([]byte, e
 		"CNI_ARGS":        args.Args,
 		"CNI_PATH":        args.Path,
 		"config":          input,
-	})
+	}
+	if refusal != nil {
+		request["refusal"] = refusal
+	}
+	line, err := json.Marshal(request)
 	return append(line, '\n'), err
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"strings"
-	"time"
 
 	"github.com/containernetworking/cni/pkg/ns"
 	"github.com/containernetworking/cni/pkg/skel"
@@ -26,9 +25,8 @@ func (c *call) begin(args *skel.CmdArgs) (err error) {
 }
 
 func (c *call) ask(command string, args *skel.CmdArgs) (answer, error) {
-	waits := map[string]time.Duration{"ADD": addPatience}
-	asked := agent{socket: c.config.Socket, patience: max(waits[command], patience)}
-	return asked.ask(command, args, c.config.CNIVersion)
+	asked := agent{socket: c.config.Socket, patience: patience}
+	return asked.ask(command, args, c.config.CNIVersion, nil)
 }
 
 func (c *call) add(args *skel.CmdArgs) error {
@@ -38,7 +36,9 @@ func (c *call) add(args *skel.CmdArgs) error {
 	if err := checkNamespace(args); err != nil {
 		return err
 	}
-	said, err := c.ask("ADD", args)
+	refusal := c.refusal()
+	asked := agent{socket: c.config.Socket, patience: addPatience}
+	said, err := asked.ask("ADD", args, c.config.CNIVersion, refusal)
 	if errors.As(err, &away{}) && c.isCertainlyDefault() {
 		said, err = answer{delegate: true}, nil
 	}
@@ -50,8 +50,8 @@ func (c *call) add(args *skel.CmdArgs) error {
 	case said.delegate:
 		return printed(c.handover.add())
 	}
-	if refusal := c.refusedHere(); refusal != nil {
-		// What the agent has just made goes at once; the runtime's DEL, which follows, finds nothing.
+	if refusal != nil {
+		// An agent that did not listen: what it has made goes at once; the runtime's DEL, which follows, finds nothing.
 		_, _ = c.ask("DEL", args)
 		return refusal
 	}
@@ -83,7 +83,8 @@ func (c *call) isCertainlyDefault() bool {
 	return err == nil && last.putsOnDefault(podOf(c.handover.runtime.Args))
 }
 
-func (c *call) refusedHere() *types.Error {
+// refusal is why the pod could not be of a network, if it is of one; nil if it could.
+func (c *call) refusal() *types.Error {
 	if c.handover.records.exists(c.handover.attachment) {
 		return tryAgain("container %s is attached to the default network, and its pod is of another: it must be deleted first",
 			c.handover.attachment.ContainerID)

@@ -51,6 +51,22 @@ func TestGarbageIsCollectedByBoth(t *testing.T) {
 	}
 }
 
+func TestEachInterfaceIsCollectedWithWhatItWasAddedWith(t *testing.T) {
+	s := newStage(t)
+	s.defaultNetwork(bridgeAndPortmap)
+	s.answering(notOursAtAll)
+	for _, ifName := range []string{"eth0", "net1"} {
+		s.call(command{name: "ADD", ifName: ifName, args: "NAME=" + ifName}).prints(defaultResult)
+	}
+	s.forget()
+	s.call(command{name: "GC", input: s.config("1.1.0", `"cni.dev/valid-attachments":[]`)}).prints("")
+	for _, one := range s.recorded()[:4] {
+		if told := one.Environment; told["CNI_ARGS"] != "NAME="+told["CNI_IFNAME"] {
+			t.Errorf("%s was given %v", one.Plugin, told)
+		}
+	}
+}
+
 func TestNoAttachmentIsValidWhereTheRuntimeKnowsNone(t *testing.T) {
 	for _, none := range []string{"null", "[]"} {
 		s := newStage(t)

@@ -98,7 +98,7 @@ func TestASilentAgentIsAway(t *testing.T) {
 	s := newStage(t)
 	s.serve(func(connection net.Conn) { _, _ = io.Copy(io.Discard, connection) })
 	silent := agent{socket: s.socket, patience: 50 * time.Millisecond}
-	_, err := silent.ask("ADD", &skel.CmdArgs{StdinData: []byte("{}")}, "1.1.0")
+	_, err := silent.ask("ADD", &skel.CmdArgs{StdinData: []byte("{}")}, "1.1.0", nil)
 	want := away{s.socket + ": silent for 50ms"}
 	if err != want {
 		t.Errorf("said %v, expected %v", err, want)
@@ -117,7 +117,7 @@ func TestAFullBacklogIsWaitedFor(t *testing.T) {
 	defer first.Close()
 
 	ask := func(patience time.Duration) error {
-		_, err := agent{socket: s.socket, patience: patience}.ask("DEL", &skel.CmdArgs{StdinData: []byte("{}")}, "1.1.0")
+		_, err := agent{socket: s.socket, patience: patience}.ask("DEL", &skel.CmdArgs{StdinData: []byte("{}")}, "1.1.0", nil)
 		return err
 	}
 	if err, want := ask(50*time.Millisecond), (away{s.socket + ": silent for 50ms"}); err != want {

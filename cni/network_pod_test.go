@@ -109,6 +109,25 @@ func TestAnErrorNamesTheVersionInUse(t *testing.T) {
 	}
 }
 
+func TestTheAgentIsToldWhatAPodOfANetworkIsRefusedWith(t *testing.T) {
+	s := newStage(t)
+	s.defaultNetwork(bridgeAndPortmap)
+	agent := s.answering(notOursAtAll)
+	asked := `"runtimeConfig":{"mac":"02:00:00:00:00:99"}`
+	s.call(command{name: "ADD", input: s.config("1.1.0", asked)}).prints(defaultResult)
+	s.call(command{name: "DEL", input: s.config("1.1.0", asked)}).prints("")
+	want := map[string]any{
+		"code": 2.0, "msg": `a pod of a network cannot have runtimeConfig.mac: "02:00:00:00:00:99"`,
+		"details": "Remove the request: in a network the agent alone gives addresses and interfaces",
+	}
+	if got := agent.requests[0]["refusal"]; !reflect.DeepEqual(got, want) {
+		t.Errorf("the agent was told %v", got)
+	}
+	if got, told := agent.requests[1]["refusal"]; told {
+		t.Errorf("with DEL the agent was told %v", got)
+	}
+}
+
 func TestAPodOfANetworkIsRefusedWhatItCannotHave(t *testing.T) {
 	for name, want := range map[string]struct{ asked, args, message, remedy string }{
 		"host port": {

@@ -111,6 +111,7 @@ func (s *stage) config(protocol string, fields ...string) string {
 type command struct {
 	name      string
 	container string
+	ifName    string
 	args      string
 	input     string
 }
@@ -133,6 +134,9 @@ func (s *stage) process(c command) *exec.Cmd {
 	if c.container == "" {
 		c.container = "container-1"
 	}
+	if c.ifName == "" {
+		c.ifName = "eth0"
+	}
 	if c.args == "" {
 		c.args = podArgs
 	}
@@ -142,7 +146,7 @@ func (s *stage) process(c command) *exec.Cmd {
 	process := exec.Command(filepath.Join(s.plugins, "atoll-cni"))
 	process.Stdin = strings.NewReader(c.input)
 	process.Env = append(os.Environ(), "FAKE_JOURNAL="+s.journal,
-		"CNI_COMMAND="+c.name, "CNI_CONTAINERID="+c.container, "CNI_NETNS=/run/netns/pod", "CNI_IFNAME=eth0",
+		"CNI_COMMAND="+c.name, "CNI_CONTAINERID="+c.container, "CNI_NETNS=/run/netns/pod", "CNI_IFNAME="+c.ifName,
 		"CNI_ARGS="+c.args, "CNI_PATH="+s.plugins)
 	return process
 }
