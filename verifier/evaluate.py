@@ -95,6 +95,8 @@ class Kernel:
         they had every source, and then cut to theirs.
         """
         passage, flows = self._from(device, vrf, family, back=True)
+        if passage.looked_back_twice:
+            return _Visit(self, family).arrive(device, batch_of(every_packet(family)))
         if not passage.looked_back:
             return flows
         good = self.routing.leads_back(family, device.name)
@@ -124,7 +126,7 @@ class Kernel:
                 return known
         visit = _Visit(self, family, back=back)
         through = visit.come_in(device, vrf, batch_of(every_packet(family)))
-        passage = Passage(tuple(through), visit.flows(), tuple(visit.asked), visit.looked_back)
+        passage = Passage(tuple(through), visit.flows(), tuple(visit.asked), visit.looked_back, visit.twice)
         if not visit.typed:
             self.shared.passages.setdefault(key, []).append(passage)
         self._passages[here] = passage
@@ -196,6 +198,8 @@ class _Visit:
     traced: bool = False
     back: bool | None = None
     looked_back: bool = False
+    twice: bool = False
+    """Whether the VRF was asked, too, if it leads back to the source."""
     typed: bool = False
     asked: list[Met] = field(default_factory=list)
     ended: dict[Outcome, list[Batch]] = field(default_factory=dict)
@@ -210,7 +214,9 @@ class _Visit:
         """Prerouting, on the device and on its VRF."""
         batches = self._hook(Hook.PREROUTING, [batch], iif=device, tracked=False)
         if vrf is not None and vrf is not device:
+            before, self.looked_back = self.looked_back, False
             batches = self._hook(Hook.PREROUTING, self._fewer(batches), iif=vrf, translates=False)
+            self.twice, self.looked_back = self.looked_back, self.looked_back or before
         return self._fewer(batches)
 
     def make(self, batch: Batch) -> tuple[Flow, ...]:

@@ -43,6 +43,8 @@ class Passage:
     ended: tuple[Flow, ...]
     asked: tuple[Met, ...]
     looked_back: bool
+    looked_back_twice: bool
+    """For the VRF as well: then the two answers are not one."""
 
     def holds(self, keys: Keys) -> bool:
         """Whether a node gives the same answers to all that was asked."""
