@@ -18,41 +18,52 @@ var configExtensions = []string{".conf", ".conflist", ".json"}
 // errNoDefault: nothing there, at least now. Whoever writes the file may be about to.
 var errNoDefault = errors.New("the default network has no configuration")
 
-// defaultList is the configuration of the cluster's default network, as runtimes would load it.
+// defaultList is the configuration of the cluster's default network, as runtimes would load it. Without a name it is
+// the first behind the plugin's own: what sorts before that calls the plugin, as Multus does, or it would not be called.
 func defaultList(config config) (*libcni.NetworkConfigList, error) {
 	if slices.Contains(configExtensions, filepath.Ext(config.DefaultNetwork)) {
-		return listIn(filepath.Join(config.ConfDir, config.DefaultNetwork), config.Type)
+		return namedList(filepath.Join(config.ConfDir, config.DefaultNetwork), config.Type)
 	}
 	files, err := libcni.ConfFiles(config.ConfDir, configExtensions)
 	if err != nil {
 		return nil, tryAgain("%s: %s", config.ConfDir, err)
 	}
 	slices.Sort(files)
-	var skipped []string
+	var chosen *libcni.NetworkConfigList
+	var broken []string
+	own := false
 	for _, file := range files {
-		list, err := listIn(file, config.Type)
+		list, err := loadList(file)
 		switch {
 		case err != nil:
-			skipped = append(skipped, err.Error())
-		case config.DefaultNetwork == "" || list.Name == config.DefaultNetwork:
-			return list, nil
+			broken = append(broken, file+": "+err.Error())
+		case callsType(list, config.Type):
+			if config.DefaultNetwork == "" && !own {
+				chosen = nil
+			}
+			own = true
+		case chosen == nil && (config.DefaultNetwork == "" || config.DefaultNetwork == list.Name):
+			chosen = list
 		}
 	}
-	return nil, fmt.Errorf("%w in %s%s", errNoDefault, config.ConfDir, because(config.DefaultNetwork, skipped))
+	if chosen == nil {
+		return nil, fmt.Errorf("%w in %s%s", errNoDefault, config.ConfDir, because(config.DefaultNetwork, broken))
+	}
+	return chosen, nil
 }
 
-func because(name string, skipped []string) string {
+func because(name string, broken []string) string {
 	text := ""
 	if name != "" {
 		text = fmt.Sprintf(" of the name %q", name)
 	}
-	if len(skipped) > 0 {
-		text += " (" + strings.Join(skipped, "; ") + ")"
+	if len(broken) > 0 {
+		text += " (" + strings.Join(broken, "; ") + ")"
 	}
 	return text
 }
 
-func listIn(file, ownType string) (*libcni.NetworkConfigList, error) {
+func namedList(file, ownType string) (*libcni.NetworkConfigList, error) {
 	list, err := loadList(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
