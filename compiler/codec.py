@@ -17,6 +17,7 @@ from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Final, TypeVar, get_type_hints
 
+import msgspec
 from cattrs import Converter, transform_error
 from cattrs.errors import BaseValidationError
 from cattrs.gen import make_dict_structure_fn, override
@@ -86,7 +87,9 @@ def decode_reachability(data: bytes) -> Reachability:
 
 
 def _encode(document: Mapping[str, object]) -> bytes:
-    return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode()
+    # The bytes of json.dumps(indent=1), which falls back to an encoder in Python: four times as slow.
+    compact = json.dumps(document, ensure_ascii=False).encode()
+    return msgspec.json.format(compact, indent=1) + b"\n"
 
 
 def _plain(value: Any) -> Any:

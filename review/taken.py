@@ -8,14 +8,24 @@ earlier.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
-_TIMES: Final = re.compile(
-    rb"\"?(?:lastHeartbeatTime|creationTimestamp|lastTransitionTime|startTime|startedAt)\"?: ?"
-    rb"\"?(\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\dZ)"
-)
+_KEYS: Final = (b"lastHeartbeatTime", b"creationTimestamp", b"lastTransitionTime", b"startTime", b"startedAt")
+_TIME: Final = re.compile(rb"\"?: ?\"?(\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\dZ)")
 
 
 def newest_time(text: bytes) -> str:
     """As RFC 3339 has it, in UTC; "" where there is none."""
-    return max((match.decode() for match in _TIMES.findall(text)), default="")
+    return max((time for key in _KEYS for time in _times(text, key)), default="")
+
+
+def _times(text: bytes, key: bytes) -> Iterator[str]:
+    """Looks for the key first: an inventory may have 100 MB, and bytes.find is the fastest way through it."""
+    at = text.find(key)
+    while at >= 0:
+        at += len(key)
+        match = _TIME.match(text, at)
+        if match is not None:
+            yield match[1].decode()
+        at = text.find(key, at)
