@@ -93,13 +93,18 @@ func (a agent) connect(ctx context.Context) (net.Conn, error) {
 	}
 }
 
-// The socket's path is said already.
-func plain(err error) error {
+// The socket's path is said already. containerd takes a DEL for done whose error says "no such file or directory".
+func plain(err error) string {
 	var operation *net.OpError
-	if errors.As(err, &operation) {
-		return operation.Err
+	switch {
+	case errors.Is(err, syscall.ENOENT):
+		return "there is no socket"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "nobody listens"
+	case errors.As(err, &operation):
+		return operation.Err.Error()
 	}
-	return err
+	return err.Error()
 }
 
 func isTimeout(err error) bool {

@@ -33,6 +33,9 @@ func (c *call) add(args *skel.CmdArgs) error {
 	if err := c.begin(args); err != nil {
 		return err
 	}
+	if c.config.PrevResult != nil {
+		return invalid("%s must be the first plugin of its list: the pod has an interface of another already", c.config.Type)
+	}
 	if err := checkNamespace(args); err != nil {
 		return err
 	}

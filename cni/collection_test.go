@@ -95,7 +95,7 @@ func TestTheDefaultNetworksGarbageIsCollectedEvenWithoutTheAgent(t *testing.T) {
 	s := newStage(t)
 	s.defaultNetwork(bridgeAndPortmap)
 	s.call(command{name: "GC", input: s.config("1.1.0", `"cni.dev/valid-attachments":[]`)}).fails(11,
-		s.without("SOCKET: connect: no such file or directory"))
+		s.without("SOCKET: there is no socket"))
 	if story := s.called(); story != "fake-bridge GC, fake-portmap GC" {
 		t.Errorf("called: %s", story)
 	}

@@ -23,6 +23,7 @@ type config struct {
 	RuntimeConfig map[string]json.RawMessage `json:"runtimeConfig"`
 
 	Attachments json.RawMessage `json:"cni.dev/valid-attachments"`
+	PrevResult  json.RawMessage `json:"prevResult"`
 }
 
 func parseConfig(input []byte) (config, error) {

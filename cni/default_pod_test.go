@@ -167,6 +167,23 @@ func TestAPluginThatIsNotInstalledIsNamed(t *testing.T) {
 	s.call(command{name: "ADD"}).fails(999, `plugin type="fake-missing" failed (add): failed to find plugin "fake-missing" in path [`+s.plugins+`]`)
 }
 
+// containerd goes on as if a DEL had been done whose error has one of these texts (go-cni, Remove).
+func TestNoErrorOfDelSoundsAsIfItWereDone(t *testing.T) {
+	s := newStage(t)
+	undone := []outcome{s.call(command{name: "DEL"})}
+	s.answering(notOursAtAll)
+	_, err := s.runtime().AddNetworkList(background, list(t, bridgeAndPortmap), s.pod())
+	must(t, err)
+	undone = append(undone, s.call(command{name: "DEL"}))
+	missing := s.config("1.1.0", `"defaultNetwork":"10-default.conflist"`)
+	undone = append(undone, s.call(command{name: "DEL", input: missing}))
+	for _, outcome := range undone {
+		if outcome.status != 1 || strings.Contains(outcome.stdout, "no such file or directory") || strings.Contains(outcome.stdout, "not found") {
+			t.Errorf("status %d, printed %s", outcome.status, outcome.stdout)
+		}
+	}
+}
+
 func TestWhatWasAddedIsCheckedAndDeletedByTheConfigurationOfThatTime(t *testing.T) {
 	s := newStage(t)
 	s.defaultNetwork(bridgeAndPortmap)
@@ -238,7 +255,7 @@ func TestAnAddThatFailedCanBeDeletedAndRepeatedWithoutTheAgent(t *testing.T) {
 	must(t, os.Remove(filepath.Join(s.journal, "fake-portmap.ADD")))
 	s.call(command{name: "ADD"}).prints(defaultResult)
 	s.call(command{name: "DEL"}).prints("")
-	s.call(command{name: "ADD"}).fails(11, s.without("SOCKET: connect: no such file or directory"))
+	s.call(command{name: "ADD"}).fails(11, s.without("SOCKET: there is no socket"))
 }
 
 func TestAPodOfTheTimeBeforeAtollIsDeletedAsItWasAdded(t *testing.T) {

@@ -72,6 +72,10 @@ func TestWhatIsWrongWithACallIsNamed(t *testing.T) {
 			command{name: "ADD", input: s.config("1.1.0", `"confDir":7`)}, 6,
 			"the network configuration: json: cannot unmarshal number into Go struct field config.confDir of type string", "",
 		},
+		"behind another plugin": {
+			command{name: "ADD", input: s.config("1.1.0", `"prevResult":`+result110)}, 7,
+			"atoll-cni must be the first plugin of its list: the pod has an interface of another already", "",
+		},
 		"unknown command": {command{name: "MOVE"}, 4, "unknown CNI_COMMAND: MOVE", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -192,8 +192,8 @@ var absences = map[string]struct {
 	present func(*stage)
 	reason  string
 }{
-	"no socket":        {func(*stage) {}, "SOCKET: connect: no such file or directory"},
-	"nobody listens":   {deadSocket, "SOCKET: connect: connection refused"},
+	"no socket":        {func(*stage) {}, "SOCKET: there is no socket"},
+	"nobody listens":   {deadSocket, "SOCKET: nobody listens"},
 	"it hangs up":      {saying(""), "SOCKET: it hung up after 0 bytes of an answer"},
 	"cut short":        {saying(`{"delegate": tr`), "SOCKET: it hung up after 15 bytes of an answer"},
 	"complete but cut": {saying(`{"delegate": true}`), "SOCKET: it hung up after 18 bytes of an answer"},
@@ -296,7 +296,7 @@ func TestWithoutTheAgentItsLastGoodPlanSaysWhoIsOfTheDefaultNetwork(t *testing.T
 				outcome.prints(defaultResult)
 				return
 			}
-			outcome.fails(11, s.without("SOCKET: connect: no such file or directory"))
+			outcome.fails(11, s.without("SOCKET: there is no socket"))
 			if story := s.called(); story != "" {
 				t.Errorf("the default network was called: %s", story)
 			}
