@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import msgspec
 
 from compiler.problem import Origin
-from review.policy_judge import Breach, Judgement
+from review.policy_judge import NAMED, Breach, Judgement
 
 MAX_ACTS = 100
 """Of each breach, in JSON."""
@@ -90,13 +90,20 @@ def headline(judgement: Judgement) -> str:
         case "unreadable":
             return "The policy cannot be read, so this change cannot pass."
         case "broken":
-            guards = ", ".join(breach.subject for breach in judgement.unapproved)
+            guards = ", ".join(map(_wanting, judgement.unapproved))
             return f"Needs approval: this change breaks {guards}."
         case "approved":
             return "Every guarded rule that this change breaks is approved."
         case "kept":
             return "No guarded rule is broken."
     return "This change brings the first policy." if judgement.introduced else ""
+
+
+def _wanting(breach: Breach) -> str:
+    if not breach.approvers:
+        return f"{breach.subject} (which nobody may approve)"
+    people = ", ".join(breach.approvers[:NAMED]) + (", ..." if len(breach.approvers) > NAMED else "")
+    return f"{breach.subject} ({breach.needed} of {people})"
 
 
 def judgement_lines(judgement: Judgement) -> Iterator[str]:

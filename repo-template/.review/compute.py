@@ -14,6 +14,7 @@ import secrets
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from payload import merge_request
 
@@ -66,26 +67,53 @@ def _hush() -> None:
 def _review(options: argparse.Namespace, number: int, base: str, head: str) -> int:
     merged = _merged(base, head)
     steps = {} if merged is None else _steps(options, base, merged)
-    run = {"number": number, "base": base, "head": head, "steps": steps, "conflict": merged is None}
-    (options.out / "run.json").write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+    review = _json(options.out / "review.json") if steps.get("diff", 3) < 2 else {}
+    policy = review.get("policy") or {"verdict": "none", "breaches": []}
+    run = {
+        "number": number,
+        "base": base,
+        "head": head,
+        "steps": steps,
+        "conflict": merged is None,
+        "refused": review.get("verdict") == "refused",
+    }
+    _write(options.out / "run.json", run)
+    _write(options.out / "policy.json", {"policy": policy})
     if merged is None:
         print(f"review: {head} does not merge into {base}: resolve the conflicts first")
         return 1
-    failed = [step for step, code in steps.items() if code and not (step == "policy" and code == 1)]
-    broken = steps["policy"] == 1 and not options.leave_approvals
-    return 1 if failed or broken else 0
+    wrong = run["refused"] or steps["validate"] or steps.get("verify") or steps["diff"] > 1
+    broken = policy["verdict"] in ("broken", "unreadable") and not options.leave_approvals
+    return 1 if wrong or broken else 0
 
 
 def _steps(options: argparse.Namespace, base: str, merged: str) -> dict[str, int]:
+    """Exit codes. 1 says that something is wrong with the change, more that it could not be found out."""
     inventory = _inventory(options.out, base)
+    at = ("--repo", ".", "--revision", merged, *inventory)
+    steps = {"validate": _atoll("validate", *at)}
+    if inventory and steps["validate"] == 0:
+        steps["verify"] = _atoll("verify", *at)
     approved = [word for name in options.approved_by for word in ("--approved-by", name)]
-    judge = ["policy", base, merged, *inventory, *approved]
-    steps = {"validate": _atoll("validate", "--repo", ".", "--revision", merged, *inventory)}
-    if steps["validate"]:
-        return steps | {"policy": 1}
-    steps["policy"] = _atoll(*judge)
-    _atoll(*judge, "--format", "json", out=options.out / "policy.json")
-    return steps
+    told = ("diff", base, merged, "--repo", ".", *inventory, *approved)
+    forms = [
+        _atoll(*told, "--format", "json", "--no-proof", out=options.out / "review.json"),
+        _atoll(*told, "--format", "markdown", out=options.out / "review.md"),
+        _atoll(*told, "--format", "html", out=options.out / "review.html"),
+    ]
+    if not options.leave_approvals:
+        _atoll(*told)  # for whoever sits at this machine
+    return steps | {"diff": max(forms)}
+
+
+def _json(path: Path) -> dict[str, Any]:
+    found = json.loads(path.read_bytes())
+    assert isinstance(found, dict)
+    return found
+
+
+def _write(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
 def _inventory(out: Path, base: str) -> list[str]:

@@ -77,9 +77,10 @@ def judged(result: Result, approved_by: frozenset[str]) -> Verdict:
         (result.conflict, "It does not merge: resolve the conflicts first."),
         (result.steps.get("validate") == 1, "The declarations have errors."),
         (any(code > 1 for code in result.steps.values()), "The review could not be computed."),
+        (result.refused, "It is refused: it has errors."),
         (result.steps.get("verify") == 1, "The verifier found a violation."),
         (result.policy == "unreadable", "The policy cannot be read."),
-        (not {"validate", "policy"} <= result.steps.keys(), "The review could not be computed."),
+        (not {"validate", "diff"} <= result.steps.keys(), "The review could not be computed."),
         (result.policy not in ("none", "kept", "approved", "broken"), "The review could not be computed."),
     ):
         if holds:
@@ -110,6 +111,8 @@ def body(verdict: Verdict, markdown: str, run_url: str) -> str:
     """The comment: what may never be lost first."""
     sign = "\N{WHITE HEAVY CHECK MARK} May pass." if verdict.passes else "\N{NO ENTRY} May not pass."
     opening = f"{MARKER}\n**{sign}** {verdict.sentence}"
+    if verdict.approvals and markdown:
+        markdown = f"What follows was computed without knowing who approved.\n\n{markdown}"
     parts = (opening, "\n".join(verdict.approvals), markdown.strip(), f"[How this was computed]({run_url})")
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -46,6 +46,8 @@ class Result:
     steps: Mapping[str, int]
     """Exit codes of what was run."""
     conflict: bool
+    refused: bool
+    """By errors that only a comparison with the commit before shows."""
     policy: str
     """The verdict, as `atoll policy` words it; "" where it gave none."""
     breaches: tuple[Breach, ...]
@@ -94,7 +96,8 @@ def _result(files: Mapping[str, bytes]) -> Result:
             base=_match(_COMMIT, run["base"]),
             head=_match(_COMMIT, run["head"]),
             steps={_match(_WORD, step): _code(code) for step, code in run["steps"].items()},
-            conflict=run["conflict"] is True,
+            conflict=run["conflict"] is not False,
+            refused=run["refused"] is not False,
             policy=_match(_WORD, policy.get("verdict", "")),
             breaches=tuple(map(_breach, policy.get("breaches", ()))),
             markdown=_markdown(files["review.md"]),

@@ -36,7 +36,7 @@ def test_a_broken_guard_is_the_exit_code_and_told_with_the_way_out(repository: P
 
     assert (outcome.code, outcome.errors) == (1, "")
     assert outcome.out == (
-        "Needs approval: this change breaks guard closed.\n"
+        "Needs approval: this change breaks guard closed (1 of alice, bob).\n"
         "  guard closed (policy.yaml:8): Audited.\n"
         "    team-a/blue may newly talk to team-a/red (all.yaml:1)\n"
         "    team-a/red may newly talk to team-a/blue (all.yaml:1)\n"

@@ -169,6 +169,9 @@ def test_without_approvers_nobody_can_approve() -> None:
     )
     assert judgement.kept is False
     assert judgement.breaches[0].ways_out == "Leave it out: the policy names nobody who may approve it"
+    assert headline(judgement) == (
+        "Needs approval: this change breaks guard sealed (which nobody may approve)."
+    )
 
 
 def test_a_breach_is_told_as_errors_are() -> None:

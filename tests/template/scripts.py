@@ -34,13 +34,15 @@ def files(
     head: Any = HEAD,
     steps: Any = None,
     conflict: bool = False,
+    refused: bool = False,
     verdict: Any = "kept",
     breaches: Any = (),
     markdown: str = "what it does\n",
 ) -> dict[str, bytes]:
     """What the computing job leaves."""
-    ran = {"validate": 0, "policy": 0} if steps is None else steps
-    result = {"number": number, "base": BASE, "head": head, "steps": ran, "conflict": conflict}
+    ran = {"validate": 0, "diff": 0} if steps is None else steps
+    result = {"number": number, "base": BASE, "head": head, "steps": ran}
+    result |= {"conflict": conflict, "refused": refused}
     policy = {"policy": {"verdict": verdict, "breaches": breaches}}
     return {
         "run.json": json.dumps(result).encode(),

@@ -81,8 +81,11 @@ class Repository:
         result: dict[str, Any] = json.loads((out / "run.json").read_bytes())
         return result, done.stdout
 
+    def left(self, name: str) -> str:
+        return (self.path.parent / "out" / name).read_text(encoding="utf-8")
+
     def policy(self) -> Any:
-        return json.loads((self.path.parent / "out" / "policy.json").read_bytes())["policy"]
+        return json.loads(self.left("policy.json"))["policy"]
 
 
 @pytest.fixture
@@ -92,25 +95,34 @@ def repository(tmp_path: Path) -> Repository:
 
 def test_a_harmless_change_passes(repository: Repository) -> None:
     head = repository.commit({"networks/payments/more.yaml": NETWORK})
-    result, _ = repository.compute(code=0)
+    result, printed = repository.compute(code=0)
     assert result == {
         "number": 7,
         "base": repository.git("rev-parse", "main"),
         "head": head,
-        "steps": {"validate": 0, "policy": 0},
+        "steps": {"validate": 0, "diff": 0},
         "conflict": False,
+        "refused": False,
     }
     assert repository.policy()["verdict"] == "kept"
+    assert "Network payments/more is added." in printed
+    assert "Network payments/more is added" in repository.left("review.md")
+    assert "<html" in repository.left("review.html")
 
 
 def test_a_guarded_rule_that_is_broken_is_found(repository: Repository) -> None:
     repository.commit({"networks/payments/more.yaml": NETWORK, "networks/payments/all.yaml": MESH})
     result, printed = repository.compute(code=1)
-    assert result["steps"] == {"validate": 0, "policy": 1}
-    assert "payments/ledger may newly talk to payments/more (networks/payments/all.yaml:1)" in printed
+    assert result["steps"] == {"validate": 0, "diff": 1}
+    assert "Needs approval: this change breaks guard card-data-stays-closed (2 of carol, dave)." in printed
     assert [breach["guard"] for breach in repository.policy()["breaches"]] == ["card-data-stays-closed"]
     repository.compute("--approved-by", "carol", "--approved-by", "dave", code=0)
+
+
+def test_who_leaves_approvals_to_others_is_told_what_is_broken_and_passes(repository: Repository) -> None:
+    repository.commit({"networks/payments/more.yaml": NETWORK, "networks/payments/all.yaml": MESH})
     repository.compute("--leave-approvals", code=0)
+    assert repository.policy()["verdict"] == "broken"
 
 
 def test_a_change_cannot_bring_its_own_policy(repository: Repository) -> None:
@@ -122,7 +134,7 @@ def test_a_change_cannot_bring_its_own_policy(repository: Repository) -> None:
             "policy.yaml": relaxed,
         }
     )
-    repository.compute(code=1)
+    repository.compute("--leave-approvals", code=0)
     assert [breach["guard"] for breach in repository.policy()["breaches"]] == ["", "card-data-stays-closed"]
 
 
@@ -138,7 +150,7 @@ def test_what_would_be_merged_is_judged(repository: Repository) -> None:
     repository.commit({"networks/payments/one.yaml": NETWORK})
     repository.git("checkout", "--quiet", "main")
     repository.commit({"networks/payments/two.yaml": NETWORK})
-    result, printed = repository.compute(code=1)
+    result, printed = repository.compute("--leave-approvals", code=1)
     assert result["steps"]["validate"] == 1
     assert "the name is already taken by the object at networks/payments/one.yaml:1:1" in printed
     assert repository.git("status", "--porcelain") == ""
@@ -169,7 +181,7 @@ def test_nothing_of_the_change_is_run(repository: Repository) -> None:
         }
     )
     repository.git("checkout", "--quiet", "main")
-    repository.compute(code=0)
+    repository.compute("--leave-approvals", code=0)
     assert not witness.exists()
 
 
@@ -186,8 +198,8 @@ def test_labels_of_namespaces_come_from_the_inventory_of_the_base(repository: Re
     repository.commit({".review/inventory.json": inventory_json({}).decode()})
     repository.git("checkout", "--quiet", "-B", "change")
     repository.commit({".review/inventory.json": "broken"})
-    result, _ = repository.compute(code=0)
-    assert result["steps"] == {"validate": 0, "policy": 0}
+    result, _ = repository.compute("--leave-approvals", code=0)
+    assert result["steps"] == {"validate": 0, "verify": 0, "diff": 0}
 
 
 def test_gitlabs_event_says_which_request(repository: Repository, tmp_path: Path) -> None:
@@ -203,6 +215,7 @@ def test_gitlabs_event_says_which_request(repository: Repository, tmp_path: Path
         "nothing",
         "--gitlab-payload",
         str(payload),
+        "--leave-approvals",
         code=0,
         environment={"CI_DEFAULT_BRANCH": "main"},
     )

@@ -130,11 +130,12 @@ def test_the_comment_is_edited_in_place(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("left", "sentence"),
     [
+        (files(refused=True), "It is refused: it has errors."),
         (files(steps={}, conflict=True), "It does not merge: resolve the conflicts first."),
-        (files(steps={"validate": 1, "policy": 1}), "The declarations have errors."),
-        (files(steps={"validate": 0, "verify": 1, "policy": 0}), "The verifier found a violation."),
-        (files(steps={"validate": 0, "verify": 3, "policy": 0}), "The review could not be computed."),
-        (files(steps={"validate": 0, "policy": 1}, verdict="unreadable"), "The policy cannot be read."),
+        (files(steps={"validate": 1, "diff": 1}), "The declarations have errors."),
+        (files(steps={"validate": 0, "verify": 1, "diff": 0}), "The verifier found a violation."),
+        (files(steps={"validate": 0, "verify": 3, "diff": 0}), "The review could not be computed."),
+        (files(verdict="unreadable"), "The policy cannot be read."),
         (files(steps={"validate": 0}), "The review could not be computed."),
         (files(verdict=""), "The review could not be computed."),
         (files(verdict="broken", breaches=[breach()]), "Not approved: guard cards."),
