@@ -6,10 +6,12 @@ import os
 from pathlib import Path
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Write beside, flush to the disk, rename over, flush the directory."""
+def replace_file(path: Path, content: bytes, *, mode: int | None = None) -> None:
+    """Write beside, flush to the disk, rename over, flush the directory. `mode`: None for the usual one."""
     temporary = path.with_name(f".{path.name}.new")
     with temporary.open("wb") as file:
+        if mode is not None:
+            os.fchmod(file.fileno(), mode)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

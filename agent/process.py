@@ -18,8 +18,10 @@ from agent.addresses import AddressStore
 from agent.attach import Attachments
 from agent.bridge import Bridge
 from agent.datapath import Datapath
+from agent.default_pods import DefaultPods
 from agent.engine import ApplyFailed, Engine
 from agent.follow import Follower
+from agent.installer import Installer
 from agent.kernel import KernelRefused
 from agent.metrics import AgentMetrics, NetworkUse, Repaired
 from agent.plan_file import read_publication
@@ -75,6 +77,8 @@ class Process:
             told=self._metrics.observe_apply,
         )
         self._watch = PlanWatch(plan.parent)
+        self._installer = Installer(settings.installation, clock=time.monotonic)
+        self._default_pods = None if settings.twin else DefaultPods(settings.socket.parent)
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._shortages = Shortages(rouse=self._rouse, told=self._metrics.address_missing)
         self._attachments = Attachments(
@@ -97,7 +101,7 @@ class Process:
         self._looked = time.monotonic()
         self._next_look = self._looked
         self._next_ruleset = self._looked + settings.ruleset_repair
-        self._next_sweep = self._looked
+        self._next_sweep = self._next_install = self._looked
 
     def run(self) -> None:
         """Until `stop` is readable. Raises serving.CannotListen."""
@@ -105,6 +109,7 @@ class Process:
         self._write_status()
         with (
             closing(self._watch),
+            closing(self._installer),
             closing(self._monitor),
             self._listening(),
             self._serving(),
@@ -115,6 +120,7 @@ class Process:
                 self._follower.step()
                 self._look()
                 self._sweep()
+                self._equip()
                 self._write_status()
                 if self._wait():
                     return
@@ -164,6 +170,8 @@ class Process:
             return "nothing is known yet"
         if self._bridge is not None and self._bridge.plan_problem:
             return self._bridge.plan_problem
+        if self._installer.trouble is not None:
+            return self._installer.trouble
         return None if status.ready else "; ".join((status.reason, *status.errors))
 
     def _look(self) -> None:
@@ -192,21 +200,47 @@ class Process:
         except (KernelRefused, OSError) as error:
             _log.warning("not swept: %s", error)
 
+    def _equip(self) -> None:
+        """What the plugin needs of the node beside the socket."""
+        now = time.monotonic()
+        if now >= self._next_install:
+            wait = self._installer.step()
+            self._next_install = now + (TURN_SECONDS if wait is None else wait)
+        publication = self._engine.publication
+        if self._default_pods is None or publication is None:
+            return
+        try:
+            self._default_pods.tell(publication.plan.pods)
+        except OSError as error:
+            _log.warning("pods of the default network are not written down: %s", error)
+
     def _rouse(self) -> None:
         os.eventfd_write(self._wake, 1)
 
     def _wait(self) -> bool:
         """Until there may be something to do; says whether a signal asks to stop."""
         self._watch.arm()
-        until = min(self._next_look, self._next_ruleset, self._next_sweep, time.monotonic() + TURN_SECONDS)
+        until = min(
+            self._next_look,
+            self._next_ruleset,
+            self._next_sweep,
+            self._next_install,
+            time.monotonic() + TURN_SECONDS,
+        )
         sources = [self._stop, self._wake, *self._monitor.descriptors]
         if self._watch.armed:
             sources.append(self._watch.fileno())
         else:
             until = min(until, time.monotonic() + DIRECTORY_SECONDS)
+        if self._installer.watch is not None:
+            self._installer.watch.arm()
+            if self._installer.watch.armed:
+                sources.append(self._installer.watch.fileno())
         ready, _, _ = select.select(sources, [], [], max(0.0, until - time.monotonic()))
         if self._watch.armed:
             self._watch.drain()
+        if self._installer.watch is not None and self._installer.watch.drain():
+            self._next_install = time.monotonic()
         if self._wake in ready:
             os.eventfd_read(self._wake)
         self._heed_events()

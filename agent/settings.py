@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.addresses import QUIET_SECONDS
+from agent.installation import Installation
 from compiler.names import NodeName
 from kube.api import Api
 from serving.server import Address
@@ -30,6 +31,8 @@ class Settings:
     """In the directory's place on a cluster: the API server, as this node."""
     metrics: Address | None = None
     """Where /metrics, /healthz and /readyz are answered; None for nowhere."""
+    installation: Installation | None = None
+    """Of the CNI plugin; None where somebody else installs it, or nobody."""
     twin: bool = False
     """On a simulated kernel, enforcing nothing."""
     grace: float = GRACE_SECONDS

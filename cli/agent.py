@@ -20,7 +20,31 @@ if TYPE_CHECKING:
     from serving.server import Address
 
 
-@click.command("agent")
+cni_bin = click.option(
+    "--cni-bin",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default="/opt/cni/bin",
+    show_default=True,
+    help="The container runtime's directory of plugins.",
+)
+cni_binary = click.option(
+    "--cni-binary",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    default="/opt/atoll/cni/atoll-cni",
+    show_default=True,
+    help="The plugin that is installed.",
+)
+default_network = click.option(
+    "--default-network",
+    metavar="NAME",
+    default="",
+    help="A network, or a file in --cni-conf, that pods of no network go to.  [default: the first file]",
+)
+
+
+@click.group("agent", invoke_without_command=True)
 @click.option(
     "--node", metavar="NAME", envvar="NODE_NAME", show_envvar=True, help="[default: the host's name]"
 )
@@ -90,12 +114,23 @@ if TYPE_CHECKING:
     help="How long a released address rests before another pod gets it.",
 )
 @click.option(
+    "--cni-conf",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Keep the CNI plugin installed: its configuration in this directory.  [default: not at all]",
+)
+@cni_bin
+@cni_binary
+@default_network
+@click.option(
     "--twin",
     is_flag=True,
     help="Run the kernel-free twin: on a simulated kernel, ENFORCING NOTHING, attaching no pod.",
 )
 @log_format
+@click.pass_context
 def command(
+    context: click.Context,
     node: str | None,
     plans: Path | None,
     kubeconfig: Path | None,
@@ -106,6 +141,10 @@ def command(
     grace: float,
     patience: float,
     quiet: float,
+    cni_conf: Path | None,
+    cni_bin: Path,
+    cni_binary: Path,
+    default_network: str,
     twin: bool,
     log_format: str,
 ) -> int:
@@ -124,6 +163,9 @@ def command(
     plane, on machines without VRF. Its status has the reason Twin, its warnings say what it is, requests of
     the CNI plugin are refused, and it never starts on the state directory of an agent that enforces.
     """
+    if context.invoked_subcommand is not None:
+        return ExitCode.FINE
+    from agent.installation import Installation
     from agent.run import EXIT_STOPPED, run
     from agent.settings import Settings
     from cli.log_lines import LogLines
@@ -132,6 +174,15 @@ def command(
     handler = LogLines(StreamLog(stream=sys.stderr, format=LogFormat(log_format)))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     name = _node_name(node)
+    installation = None
+    if cni_conf is not None:
+        installation = Installation(
+            configurations=cni_conf,
+            binaries=cni_bin,
+            socket=socket_path,
+            binary=cni_binary,
+            default_network=default_network,
+        )
     settings = Settings(
         node=name,
         plans=plans,
@@ -139,12 +190,82 @@ def command(
         socket=socket_path,
         state=state,
         metrics=_address(metrics_address),
+        installation=installation,
         twin=twin,
         grace=grace,
         patience=patience,
         quiet=quiet,
     )
     return ExitCode.FINE if run(settings) == EXIT_STOPPED else ExitCode.ENVIRONMENT
+
+
+_conf = click.option(
+    "--cni-conf",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default="/etc/cni/net.d",
+    show_default=True,
+    help="The container runtime's directory of configurations.",
+)
+
+
+@command.command("install-cni")
+@_conf
+@cni_bin
+@cni_binary
+@default_network
+@click.option(
+    "--socket",
+    "socket_path",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    default="/run/atoll/agent.sock",
+    show_default=True,
+    help="Where the plugin asks the agent.",
+)
+def install_cni(
+    cni_conf: Path, cni_bin: Path, cni_binary: Path, default_network: str, socket_path: Path
+) -> int:
+    """Install the CNI plugin once, as an agent with --cni-conf does and keeps doing.
+
+    The binary goes to --cni-bin, the configuration to --cni-conf, each whole and at once. Without a
+    configuration of a default network there nothing is installed.
+    """
+    from agent.installation import Installation
+
+    installation = Installation(
+        configurations=cni_conf,
+        binaries=cni_bin,
+        socket=socket_path,
+        binary=cni_binary,
+        default_network=default_network,
+    )
+    try:
+        installation.put()
+    except OSError as error:
+        raise Failure(f"the CNI plugin cannot be installed: {error}") from None
+    if installation.trouble is not None:
+        raise Failure(installation.trouble)
+    return ExitCode.FINE
+
+
+@command.command("uninstall-cni")
+@_conf
+@cni_bin
+def uninstall_cni(cni_conf: Path, cni_bin: Path) -> int:
+    """Remove the CNI plugin's configuration, then its binary. No agent that keeps it installed may run.
+
+    New pods start on the default network then, pods of networks too: take every pod out of its
+    network before.
+    """
+    from agent.installation import Installation
+
+    installation = Installation(configurations=cni_conf, binaries=cni_bin, socket=Path())
+    try:
+        installation.remove()
+    except OSError as error:
+        raise Failure(f"the CNI plugin cannot be removed: {error}") from None
+    return ExitCode.FINE
 
 
 def _node_name(given: str | None) -> NodeName:

@@ -77,13 +77,17 @@ def page() -> str:
 
 
 def _sections(context: click.Context) -> Iterator[str]:
-    for name in atoll.list_commands(context):
-        command = atoll.get_command(context, name)
+    group = context.command
+    assert isinstance(group, click.Group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         assert command is not None
         below = click.Context(
             command, info_name=name, parent=context, max_content_width=100, terminal_width=100
         )
-        yield f"## atoll {name}\n\n```text\n{command.get_help(below)}\n```\n"
+        yield f"## {below.command_path}\n\n```text\n{command.get_help(below)}\n```\n"
+        if isinstance(command, click.Group):
+            yield from _sections(below)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 #!/bin/sh
-# Removes from a node what Atoll's agent made there: links, rules, the nftables table, addresses and plans.
+# Removes from a node what Atoll's agent made there: the CNI plugin, links, rules, the nftables table, addresses, plans.
 # Run as root, after the agent is gone and no pod of the node is in a network. A reboot would do
 # the same, but for the two folders.
 set -u
+# The configuration first: nothing must call a plugin that is gone.
+rm -f "${CNI_CONF:-/etc/cni/net.d}/01-atoll.conflist" "${CNI_BIN:-/opt/cni/bin}/atoll-cni"
+rm -rf "${CNI_CACHE:-/var/lib/cni/atoll}"
 ip -o link | sed -nE 's/^[0-9]+: ((vn|vx|ah|hh)[0-9]+|at[0-9a-f]{12})[@:].*/\1/p' | while read -r link; do
 	ip link delete "$link" 2>/dev/null # the other end of a pair may have taken it along
 done

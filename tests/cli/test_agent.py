@@ -47,3 +47,23 @@ def test_a_twin_refuses_the_state_of_an_agent_that_enforces(tmp_path: Path) -> N
     outcome = atoll("agent", "--node", "node-a", "--twin", "--plans", tmp_path, "--state", tmp_path)
     assert outcome.code == 3
     assert f"cannot start: {tmp_path} is the state of an agent that enforces" in outcome.errors
+
+
+def test_the_plugin_is_installed_and_taken_away_by_hand(tmp_path: Path) -> None:
+    conf, binaries, plugin = tmp_path / "conf", tmp_path / "bin", tmp_path / "atoll-cni"
+    for folder in (conf, binaries):
+        folder.mkdir()
+    plugin.write_bytes(b"plugin")
+    places = ("--cni-conf", conf, "--cni-bin", binaries)
+    refused = atoll("agent", "install-cni", *places, "--cni-binary", plugin)
+    assert refused.code == 3
+    assert f"{conf} holds no configuration of a default network yet" in refused.errors
+    (conf / "10-plain.conf").write_text('{"name": "plain", "type": "ptp"}')
+    assert atoll("agent", "install-cni", *places, "--cni-binary", plugin).code == 0
+    assert {path.name for path in (*conf.iterdir(), *binaries.iterdir())} == {
+        "01-atoll.conflist",
+        "10-plain.conf",
+        "atoll-cni",
+    }
+    assert atoll("agent", "uninstall-cni", *places).code == 0
+    assert [path.name for path in (*conf.iterdir(), *binaries.iterdir())] == ["10-plain.conf"]

@@ -33,15 +33,24 @@ RULES = "0: from all lookup local 100: from all lookup 200 proto static 32766: f
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a network namespace to clean")
 def test_a_node_is_as_it_was_before_atoll(tmp_path: Path) -> None:
-    state, socket = tmp_path / "state", tmp_path / "socket"
-    for folder in (state, socket):
+    state, socket, cache = tmp_path / "state", tmp_path / "socket", tmp_path / "cache"
+    for folder in (state, socket, cache):
         folder.mkdir()
         (folder / "file").touch()
+    for plugin in ("atoll-cni", "01-atoll.conflist"):
+        (tmp_path / plugin).touch()
     commands = f"set -e; {NODE}\n{SCRIPT}\n{SCRIPT}\n{LOOK}"  # a second time does no harm
     path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
     done = subprocess.run(
         ["unshare", "--net", "sh", "-c", commands],
-        env={"PATH": path, "STATE": str(state), "SOCKET": str(socket)},
+        env={
+            "PATH": path,
+            "STATE": str(state),
+            "SOCKET": str(socket),
+            "CNI_CONF": str(tmp_path),
+            "CNI_BIN": str(tmp_path),
+            "CNI_CACHE": str(cache),
+        },
         capture_output=True,
         text=True,
         check=False,

@@ -1,0 +1,160 @@
+"""The CNI plugin on its node: the binary, and the configuration by which runtimes call it before any other.
+
+Runtimes take the first file of the directory by name. Ours wraps whichever comes next, which the plugin
+looks up at each call, so another CNI may rewrite, replace or rename its own file at any time. A file that
+comes before ours is right only where it calls ours: a meta-plugin such as Multus.
+
+Ours is there only while there is a default network to hand pods to: before that a node is better not ready.
+Once it is there it stays, whatever becomes of the other: a pod of a network must never start past it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from agent.files import replace_file
+
+PLUGIN: Final = "atoll-cni"
+NAME: Final = "01-atoll.conflist"
+"""Behind Multus' `00-multus.conf` and before what CNIs call theirs: 05-cilium, 10-calico, 10-flannel."""
+BINARY: Final = Path("/opt/atoll/cni/atoll-cni")
+_EXTENSIONS: Final = (".conf", ".conflist", ".json")
+_VERSIONS: Final = ("1.0.0", "1.1.0")
+"""Runtimes that know no `cniVersions` take the first."""
+_REFUSED: Final = ("portMappings", "bandwidth", "ips", "mac", "ipRanges", "infinibandGUID", "deviceID")
+"""Capabilities that the plugin must hear of to refuse them to a pod of a network."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Installation:
+    configurations: Path
+    """The runtime's directory of configurations, `/etc/cni/net.d`."""
+    binaries: Path
+    """The runtime's directory of plugins, `/opt/cni/bin`."""
+    socket: Path
+    binary: Path = BINARY
+    default_network: str = ""
+    """A file's or a network's name; "": the first that is not ours."""
+
+    def put(self) -> bool:
+        """Put in place what is not as it should be; says whether anything was. Raises OSError."""
+        if not self._file.exists() and not any(not _calls_ours(content) for _, content in self._others()):
+            return False
+        changed = self._put_binary()
+        content = self._content()
+        if _read(self._file) != content:
+            replace_file(self._file, content)
+            changed = True
+        return changed
+
+    def remove(self) -> bool:
+        """First what calls the binary, then the binary; says whether anything was there. Raises OSError."""
+        found = False
+        for path in (self._file, self.binaries / PLUGIN):
+            if path.exists():
+                path.unlink()
+                found = True
+        return found
+
+    @property
+    def trouble(self) -> str | None:
+        """Why a pod could not start here by what is installed; None where it could."""
+        others = [(name, content) for name, content in self._others() if not _calls_ours(content)]
+        if not others:
+            wanted = f" of the name {self.default_network}" if self.default_network else ""
+            return (
+                f"{self.configurations} holds no configuration of a default network{wanted} yet:"
+                " install the cluster's CNI"
+            )
+        if _read(self._file) is None or not (self.binaries / PLUGIN).exists():
+            return f"the CNI plugin is not installed in {self.configurations} and {self.binaries}"
+        if others[0][0] < NAME:
+            return (
+                f"{self.configurations / others[0][0]} comes before {NAME}, so that pods of networks would"
+                " start on the default network: rename it"
+            )
+        return None
+
+    @property
+    def _file(self) -> Path:
+        return self.configurations / NAME
+
+    def _content(self) -> bytes:
+        """With the capabilities that the default network's plugins declare: runtimes pass no others."""
+        capabilities = dict.fromkeys(_REFUSED, True)
+        for _, content in self._others():
+            capabilities.update(dict.fromkeys(_capabilities(content), True))
+        plugin = {
+            "type": PLUGIN,
+            "socket": str(self.socket),
+            "confDir": str(self.configurations),
+            "defaultNetwork": self.default_network,
+            "capabilities": dict(sorted(capabilities.items())),
+        }
+        whole = {
+            "cniVersion": _VERSIONS[0],
+            "cniVersions": list(_VERSIONS),
+            "name": "atoll",
+            "plugins": [plugin],
+        }
+        return json.dumps(whole, indent=2).encode() + b"\n"
+
+    def _others(self) -> Iterator[tuple[str, str]]:
+        """Names and contents of configurations that may be the default network's, or call ours."""
+        try:
+            names = sorted(path.name for path in self.configurations.iterdir())
+        except OSError:
+            return
+        for name in names:
+            if name == NAME or not name.endswith(_EXTENSIONS):
+                continue
+            content = _read(self.configurations / name)
+            if content is not None and self._may_be_default(name, content):
+                yield name, content.decode(errors="replace")
+
+    def _may_be_default(self, name: str, content: bytes) -> bool:
+        network = _decoded(content)
+        if network is None or not isinstance(network.get("name"), str):
+            return False
+        return self.default_network in ("", name, network["name"])
+
+    def _put_binary(self) -> bool:
+        target = self.binaries / PLUGIN
+        wanted = self.binary.read_bytes()
+        if _read(target) == wanted:
+            return False
+        replace_file(target, wanted, mode=0o755)
+        return True
+
+
+def _calls_ours(content: str) -> bool:
+    """A meta-plugin's, with ours inside it, or a path to it."""
+    return PLUGIN in content or NAME in content
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _decoded(content: bytes) -> Mapping[str, Any] | None:
+    try:
+        network = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return network if isinstance(network, dict) else None
+
+
+def _capabilities(content: str) -> Iterator[str]:
+    network = _decoded(content.encode()) or {}
+    plugins = network.get("plugins", [network])
+    for plugin in plugins if isinstance(plugins, list) else ():
+        declared = plugin.get("capabilities") if isinstance(plugin, dict) else None
+        if isinstance(declared, dict):
+            yield from (name for name, given in declared.items() if given is True)
