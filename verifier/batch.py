@@ -13,6 +13,7 @@ from typing import Final
 from verifier.intervals import Intervals, intersect, subtract, union
 from verifier.outcome import Trail
 from verifier.packets import Box, Tracking
+from verifier.routing import Way
 
 SADDR: Final = 0
 DADDR: Final = 1
@@ -41,6 +42,8 @@ class Batch:
     """A bit for each column."""
     zone: int | None = None
     trail: Trail | None = None
+    way: Way | None = None
+    """Where routing sent it."""
 
     def cut(self, column: int, values: Intervals) -> Batch:
         """Only those packets whose column is among `values`, which must lie within `now`."""
@@ -85,6 +88,18 @@ class Batch:
         copy.zone = zone
         return copy
 
+    def on_way(self, way: Way | None) -> Batch:
+        if self.way is way:
+            return self
+        copy = self._copy(self.entry, self.now)
+        copy.way = way
+        return copy
+
+    @property
+    def likeness(self) -> tuple[object, ...]:
+        """All that rules can see of it, and what it was."""
+        return self.now, self.entry, self.translated, self.tracking, self.now_tracking, self.zone
+
     def untracked(self) -> Batch:
         copy = self._copy(self.entry, self.now)
         copy.now_tracking = int(Tracking.UNTRACKED)
@@ -100,6 +115,7 @@ class Batch:
             self.translated,
             self.zone,
             self.trail,
+            self.way,
         )
 
     @property
@@ -145,7 +161,7 @@ def _joined_tracking(batches: list[Batch]) -> list[Batch]:
     alike: dict[tuple[object, ...], Batch] = {}
     for batch in batches:
         untracked = batch.now_tracking == Tracking.UNTRACKED
-        key = (batch.now, batch.entry, batch.translated, batch.zone, untracked)
+        key = (batch.now, batch.entry, batch.translated, batch.zone, untracked, batch.way)
         held = alike.get(key)
         if held is None:
             alike[key] = batch
@@ -166,7 +182,7 @@ def _joined(batches: list[Batch], column: int) -> list[Batch]:
             continue
         now = batch.now
         rest = now[:column] + now[column + 1 :]
-        key = (rest, batch.tracking, batch.now_tracking, batch.translated, batch.zone)
+        key = (rest, batch.tracking, batch.now_tracking, batch.translated, batch.zone, batch.way)
         alike.setdefault(key, []).append(batch)
     for members in alike.values():
         first = members[0]

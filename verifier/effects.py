@@ -108,6 +108,7 @@ class NatEffect:
 
 def _own_addresses(scene: Scene) -> Intervals:
     """Masquerade: an address of the device, or of the node where it has none; () is lost."""
+    scene.device_mattered = True
     own = scene.oif.addresses if scene.oif else ()
     numbers = [entry.address[1] for entry in own if entry.address[0] == scene.family]
     if not numbers:

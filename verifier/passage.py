@@ -14,8 +14,9 @@ from verifier.batch import Batch
 from verifier.element_index import Indexes
 from verifier.intervals import Intervals, intersect
 from verifier.matching import Keys
-from verifier.outcome import Flow
+from verifier.outcome import Flow, Outcome
 from verifier.packets import Box
+from verifier.routing import Routing
 from verifier.ruleset import (
     Field,
     HashChoice,
@@ -29,7 +30,7 @@ from verifier.ruleset import (
     Statement,
     VerdictMap,
 )
-from verifier.scene import Met
+from verifier.scene import Asked, Met, Typed, types_among
 from verifier.state import Link
 
 PassageKey = tuple[object, ...]
@@ -37,22 +38,37 @@ PassageKey = tuple[object, ...]
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """Of all packets, with every source."""
+    """Through prerouting, of all packets, with every source."""
 
     through: tuple[Batch, ...]
     ended: tuple[Flow, ...]
-    asked: tuple[Met, ...]
+    asked: tuple[Asked, ...]
     looked_back: bool
     looked_back_twice: bool
-    """For the VRF as well: then the two answers are not one."""
+    """The VRF was asked as well as the device."""
 
-    def holds(self, keys: Keys) -> bool:
-        """Whether a node gives the same answers to all that was asked."""
-        for met in self.asked:
-            key = keys.known(met.name)
-            if key is None or key.descend(met.values) is not met.found:
-                return False
-        return True
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """Through one hook, of some batches."""
+
+    through: tuple[Batch, ...]
+    ended: tuple[tuple[Outcome, tuple[Batch, ...]], ...]
+    asked: tuple[Asked, ...]
+
+
+def holds(asked: tuple[Asked, ...], keys: Keys, routing: Routing) -> bool:
+    """Whether a node gives the same answers to all that was asked."""
+    for question in asked:
+        match question:
+            case Met(name=name, values=values, found=found):
+                key = keys.known(name)
+                if key is None or key.descend(values) is not found:
+                    return False
+            case Typed(family=family, wanted=wanted, daddr=daddr, found=inside):
+                if intersect(daddr, types_among(routing, family, wanted)) != inside:
+                    return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +79,33 @@ class Shape:
     names: bool
     kinds: frozenset[str]
 
-    def key(self, device: Link, vrf: Link, family: int, *, back: bool) -> PassageKey:
+    def place(self, device: Link | None) -> tuple[object, ...]:
+        """Devices that are equal in this fare alike."""
+        if device is None:
+            return ()
         told_apart = self.names or device.kind in self.kinds or not device.kind
         kind = device.kind if told_apart else "another"
-        names = (device.name, vrf.name) if self.names else ()
-        return (self.number, family, back, device.group, kind, vrf.group, vrf.kind, names)
+        return self.number, device.group, kind, device.name if self.names else ""
+
+    def key(self, device: Link, vrf: Link, family: int, *, back: bool) -> PassageKey:
+        return (*self.place(device), *self.place(vrf), family, back)
 
 
 @dataclass(slots=True)
 class Shared:
     indexes: Indexes = field(default_factory=Indexes)
     passages: dict[PassageKey, list[Passage]] = field(default_factory=dict)
+    crossings: dict[PassageKey, list[Crossing]] = field(default_factory=dict)
     _shapes: dict[tuple[object, ...], tuple[Shape, Ruleset]] = field(default_factory=dict)
+
+    def passage(self, key: PassageKey, keys: Keys, routing: Routing) -> Passage | None:
+        """One that holds on a node with these sets and routes."""
+        known = self.passages.get(key, ())
+        return next((passage for passage in known if holds(passage.asked, keys, routing)), None)
+
+    def crossing(self, key: PassageKey, keys: Keys, routing: Routing) -> Crossing | None:
+        known = self.crossings.get(key, ())
+        return next((crossing for crossing in known if holds(crossing.asked, keys, routing)), None)
 
     def shape(self, ruleset: Ruleset) -> Shape:
         """One for all rulesets with the same chains; rules that were read once are one value."""

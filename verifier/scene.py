@@ -7,6 +7,7 @@ from typing import Final
 
 from verifier.batch import DADDR, PROTOCOL, SADDR, Batch
 from verifier.intervals import Intervals, contains, subtract, union
+from verifier.packets import any_address
 from verifier.routing import Routing
 from verifier.ruleset import FIB_TYPES, PROTOCOLS, Field, Hook
 from verifier.state import Link, RouteKind
@@ -39,6 +40,19 @@ class Met:
     found: object
 
 
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """Addresses were sorted by type, and these were of the wanted ones."""
+
+    family: int
+    wanted: Intervals
+    daddr: Intervals
+    found: Intervals
+
+
+Asked = Met | Typed
+"""A question to the node, with its answer."""
+
 _ZERO_NETWORK: Final[Intervals] = ((0, 0x00FFFFFF),)
 _BROADCAST: Final[Intervals] = ((0xE0000000, 0xE00000FF), (0xFFFFFFFF, 0xFFFFFFFF))
 _UNSPECIFIED: Final[Intervals] = ((0, 0),)
@@ -65,9 +79,9 @@ class Scene:
     """Whether the device is taken to lead back to every source, or to none; None: asked of the routes."""
     looked_back: bool = False
     """Set when a rule asked that: the answer is the device's own."""
-    typed: bool = False
-    """Set when a rule asked for types of addresses: the answer is the node's own."""
-    asked: list[Met] = field(default_factory=list)
+    device_mattered: bool = False
+    """Set when a rule took an address of the device itself."""
+    asked: list[Asked] = field(default_factory=list)
 
     def value(self, asked: Field) -> int | str | None:
         """None: the packet has no such thing here, and a rule that asks for it does not match."""
@@ -114,15 +128,26 @@ class Scene:
 
     def of_types(self, batch: Batch, wanted: Intervals) -> tuple[list[Batch], list[Batch]]:
         """Those whose destination has one of these types (FIB_TYPES)."""
-        self.typed = True
-        types = self.routing.types(self.family)
-        typed = {FIB_TYPES[kind.value]: covered for kind, covered in types.items() if kind.value in FIB_TYPES}
-        among = union(i for number, covered in typed.items() if contains(wanted, number) for i in covered)
-        if self.family == 4 and contains(wanted, FIB_TYPES[RouteKind.UNICAST]):
-            others = union(i for number, covered in typed.items() if number != 1 for i in covered)
-            among = union((*among, *subtract(((0, 2**32 - 1),), others)))
+        among = types_among(self.routing, self.family, wanted)
         inside, outside = batch.meet(DADDR, among), batch.without(DADDR, among)
+        found = inside.now[DADDR] if inside else ()
+        self.asked.append(Typed(self.family, wanted, batch.now[DADDR], found))
         return [inside] if inside else [], [outside] if outside else []
+
+
+def types_among(routing: Routing, family: int, wanted: Intervals) -> Intervals:
+    """The addresses of these types (FIB_TYPES); in IPv4 what no local route knows is unicast."""
+    typed = {
+        FIB_TYPES[kind.value]: covered
+        for kind, covered in routing.types(family).items()
+        if kind.value in FIB_TYPES
+    }
+    among = union(i for number, covered in typed.items() if contains(wanted, number) for i in covered)
+    unicast = FIB_TYPES[RouteKind.UNICAST]
+    if family == 4 and contains(wanted, unicast):
+        others = union(i for number, covered in typed.items() if number != unicast for i in covered)
+        among = union((*among, *subtract(any_address(4), others)))
+    return among
 
 
 def _spared(batch: Batch) -> tuple[list[Batch], list[Batch]]:
