@@ -110,13 +110,15 @@ def _understood(snapshot: Snapshot, side: str) -> tuple[Declarations, PolicyRead
 
 
 def _report(judgement: Judgement, base: str, head: str, output: str) -> None:
+    from review.policy_judge import breach_problem
     from review.policy_report import judgement_lines, judgement_record
 
     if output == Format.JSON:
-        import msgspec
+        from cli.problem_json import problems_json
 
-        text = msgspec.json.encode({"base": base, "head": head, "policy": judgement_record(judgement)})
-        click.echo(msgspec.json.format(text, indent=2).decode())
+        problems = (*judgement.problems, *map(breach_problem, judgement.unapproved))
+        record = judgement_record(judgement)
+        click.echo(problems_json(problems, base=base, head=head, policy=record))
         return
     from cli.console import console
     from cli.problem_text import safe

@@ -53,7 +53,7 @@ lists the codes, and `atoll explain-error` explains one.
 | `validate` | `revision`, `files`, `networks`, `routers`, `errors`, `warnings`, `problems` |
 | `compile` | `revision`, `out`, `generation`, `networks`, `nodes`, `errors`, `warnings`, `problems` |
 | `verify` | `revision`, `verdict` (`schemas/verdict.json`, or null), `errors`, `warnings`, `problems` |
-| `policy` | `base`, `head`, `policy`: see [reviews](../guides/review.md#for-machines) |
+| `policy` | `base`, `head`, `policy` ([reviews](../guides/review.md#for-machines)), `errors`, `problems` |
 | `explain` | `reaches`, `declared`, `families`, ...: see [reviews](../guides/review.md#for-machines) |
 | `status` | see [operations](../guides/operations.md#for-machines) |
 | `explain-error` | `code`, `title`, `severity`, `explanation`, `example`, `remedy` |

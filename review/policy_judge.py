@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from compiler.catalogue import found
 from compiler.model import Declarations, VirtualNetwork
 from compiler.names import ObjectName
-from compiler.problem import Origin, Problem
+from compiler.problem import Code, Origin, Problem
 from compiler.reachability import Pair, ReachabilityChange
 from review.policy import Approvers, Guard, Policy
 from review.policy_deeds import Deed, deeds
@@ -49,6 +49,10 @@ class Breach:
     @property
     def approved(self) -> bool:
         return len(self.approved_by) >= self.needed
+
+    @property
+    def code(self) -> Code:
+        return Code("ATL611" if self.guard else "ATL612")
 
     @property
     def subject(self) -> str:
@@ -179,7 +183,7 @@ def breach_problem(breach: Breach) -> Problem:
     said = "; ".join(act.what for act in breach.acts[:NAMED]) + (f"; and {more} more" if more > 0 else "")
     why = f" ({breach.reason})" if breach.reason else ""
     return found(
-        "ATL611" if breach.guard else "ATL612",
+        breach.code,
         origin=first.origins[0] if first.origins else breach.origin,
         subject=f"{breach.subject} at {breach.origin.place}",
         reason=f"{said}{why}",

@@ -119,7 +119,7 @@ def judgement_lines(judgement: Judgement) -> Iterator[str]:
 
 def _breach_lines(breach: Breach) -> Iterator[str]:
     reason = f": {breach.reason}" if breach.reason else ""
-    yield f"  {breach.subject} ({breach.origin.place}){reason}"
+    yield f"  {breach.code} {breach.subject} ({breach.origin.place}){reason}"
     for act in breach.acts[:SHOWN_ACTS]:
         yield f"    {act.what} ({', '.join(_places(act.origins))})"
     if len(breach.acts) > SHOWN_ACTS:

@@ -37,7 +37,7 @@ def test_a_broken_guard_is_the_exit_code_and_told_with_the_way_out(repository: P
     assert (outcome.code, outcome.errors) == (1, "")
     assert outcome.out == (
         "Needs approval: this change breaks guard closed (1 of alice, bob).\n"
-        "  guard closed (policy.yaml:8): Audited.\n"
+        "  ATL611 guard closed (policy.yaml:8): Audited.\n"
         "    team-a/blue may newly talk to team-a/red (all.yaml:1)\n"
         "    team-a/red may newly talk to team-a/blue (all.yaml:1)\n"
         "    It needs 1 approval of alice, bob, or leave it out.\n"
@@ -56,6 +56,7 @@ def test_machines_get_the_verdict_as_json(repository: Path) -> None:
     document = json.loads(outcome.out)
     assert (document["base"], document["head"]) == ("main^", "main")
     assert document["policy"]["verdict"] == "broken"
+    assert [problem["code"] for problem in document["problems"]] == ["ATL611"]
     (breach,) = document["policy"]["breaches"]
     assert {key: breach[key] for key in ("guard", "approvers", "approvals", "approvedBy", "approved")} == {
         "guard": "closed",

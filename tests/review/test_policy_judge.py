@@ -188,7 +188,7 @@ def test_the_text_opens_with_the_verdict() -> None:
     judgement = judged(before, before | {"all.yaml": router()}, approved_by=("bob",))
     assert list(judgement_lines(judgement)) == [
         "Every guarded rule that this change breaks is approved.",
-        "  guard cards (policy.yaml:8): Audited.",
+        "  ATL611 guard cards (policy.yaml:8): Audited.",
         "    team-a/red may newly talk to team-a/blue (all.yaml:1)",
         "    Approved by bob.",
     ]
@@ -207,3 +207,11 @@ def test_in_json_the_lists_are_cut_and_the_verdict_is_not() -> None:
     (breach,) = record.breaches
     assert (len(breach.acts), breach.more_acts) == (100, 32)
     assert (breach.approvers, breach.approvals, breach.approved) == (("alice", "bob"), 1, False)
+
+
+def test_a_change_of_the_policy_is_told_as_errors_are() -> None:
+    judgement = judged(BASE, BASE | {"policy.yaml": policy()})
+    assert str(breach_problem(judgement.breaches[0])) == (
+        "policy.yaml:1:1: error ATL612: ReviewPolicy at policy.yaml:1: the policy that judges this change is "
+        "altered by it. It needs 1 approval of carol, or leave it out."
+    )

@@ -157,8 +157,8 @@ def test_an_approval_of_exactly_this_commit_counts(stage: Stage) -> None:
     state, description, comment = stage.told()
     assert (state, description) == ("success", "Guarded rules are broken, and approved.")
     assert (
-        "- **guard cards**: approved by `carol`\n- **the policy's own change**: approved by `carol`\n"
-        in comment
+        "- **guard cards**: approved by `carol`\n- **the policy's own change**: approved by `carol`\n\n"
+        "What follows was computed without knowing who approved.\n\nwhat it does\n" in comment
     )
 
 
