@@ -137,16 +137,18 @@ class Attachments:
             self._waiting -= 1
 
     def _lease(self, request: Request) -> Lease | None:
-        """Raises _Obstacle, and OSError where the lease cannot be written."""
+        """Raises _Obstacle, CniError, and OSError where the lease cannot be written."""
         assert request.key is not None
         held = self._engine.store.leases.get(request.key)
         if held is not None and self._engine.holds(held):
+            _demand_served(request)
             network = self._engine.network_of(held.attachment.network)
             assert network is not None
             return self._hold(request, network, asked=())
         binding = self._binding(request)
         if binding.network == DEFAULT_NETWORK:
             return None
+        _demand_served(request)
         if binding.network is None:
             raise _Obstacle(cni.TRY_AGAIN_LATER, f"pod {binding.name} must wait: {binding.refusal}")
         network = self._engine.network_of(binding.network)
@@ -308,6 +310,12 @@ class Attachments:
         if trouble is not None:
             raise CniError(cni.NOT_AVAILABLE, trouble)
         return {}
+
+
+def _demand_served(request: Request) -> None:
+    """What no pod of a network can have is refused before anything is made for it."""
+    if request.refusal is not None:
+        raise request.refusal
 
 
 class _Obstacle(Exception):

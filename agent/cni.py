@@ -79,6 +79,8 @@ class Request:
     """ADD only."""
     valid: tuple[LeaseKey, ...]
     """GC only: the attachments that still exist."""
+    refusal: CniError | None = None
+    """ADD only: why the pod cannot be served, as the plugin knows it, if it is a network's."""
 
 
 def parse(content: bytes) -> Request:
@@ -105,6 +107,7 @@ def parse(content: bytes) -> Request:
         netns=_netns(raw, required=command in (Command.ADD, Command.CHECK)) if single else "",
         pod=_pod(raw) if command is Command.ADD else None,
         valid=_valid(config) if command is Command.GC else (),
+        refusal=_refusal(raw) if command is Command.ADD else None,
     )
 
 
@@ -152,6 +155,18 @@ def _pod(raw: Mapping[str, Any]) -> Pod:
         ),
         uid=_text({"K8S_POD_UID": arguments.get("K8S_POD_UID", "")}, "K8S_POD_UID", _UID),
     )
+
+
+def _refusal(raw: Mapping[str, Any]) -> CniError | None:
+    given = raw.get("refusal")
+    if given is None:
+        return None
+    if not isinstance(given, dict):
+        raise CniError(UNDECODABLE, "refusal: it must be an error of CNI's form")
+    code, message, details = given.get("code"), given.get("msg"), given.get("details", "")
+    if type(code) is not int or not isinstance(message, str) or not isinstance(details, str):
+        raise CniError(UNDECODABLE, "refusal: it must be an error of CNI's form")
+    return CniError(code, message, details)
 
 
 def _valid(config: Mapping[str, Any]) -> tuple[LeaseKey, ...]:

@@ -25,8 +25,20 @@ BINARY: Final = Path("/opt/atoll/cni/atoll-cni")
 _EXTENSIONS: Final = (".conf", ".conflist", ".json")
 _VERSIONS: Final = ("1.0.0", "1.1.0")
 """Runtimes that know no `cniVersions` take the first."""
-_REFUSED: Final = ("portMappings", "bandwidth", "ips", "mac", "ipRanges", "infinibandGUID", "deviceID")
-"""Capabilities that the plugin must hear of to refuse them to a pod of a network."""
+_CAPABILITIES: Final = (
+    "aliases",
+    "bandwidth",
+    "cgroupPath",
+    "deviceID",
+    "dns",
+    "infinibandGUID",
+    "io.kubernetes.cri.pod-annotations",
+    "ipRanges",
+    "ips",
+    "mac",
+    "portMappings",
+)
+"""All that are known: runtimes hand over no others, neither to be refused nor for the default network."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +48,8 @@ class Installation:
     binaries: Path
     """The runtime's directory of plugins, `/opt/cni/bin`."""
     socket: Path
+    plan: Path
+    """The agent's last good one, which the plugin reads while the agent is away."""
     binary: Path = BINARY
     default_network: str = ""
     """A file's or a network's name; "": the first that is not ours."""
@@ -84,13 +98,14 @@ class Installation:
         return self.configurations / NAME
 
     def _content(self) -> bytes:
-        """With the capabilities that the default network's plugins declare: runtimes pass no others."""
-        capabilities = dict.fromkeys(_REFUSED, True)
+        """With further capabilities that the default network's plugins declare."""
+        capabilities = dict.fromkeys(_CAPABILITIES, True)
         for _, content in self._others():
             capabilities.update(dict.fromkeys(_capabilities(content), True))
         plugin = {
             "type": PLUGIN,
             "socket": str(self.socket),
+            "plan": str(self.plan),
             "confDir": str(self.configurations),
             "defaultNetwork": self.default_network,
             "capabilities": dict(sorted(capabilities.items())),

@@ -13,6 +13,8 @@ from compiler.names import NodeName
 from compiler.plan import NodePlan
 
 API_VERSION: Final = "atoll.dev/v1alpha1"
+LAST_GOOD: Final = "plan.json"
+"""In the agent's state directory: the plan in force, which the CNI plugin reads too."""
 MAX_BYTES: Final = 256 * 1024 * 1024
 """Some hundred times the plan of the largest node that the limits of a cluster allow."""
 

@@ -18,13 +18,12 @@ from agent.addresses import AddressStore
 from agent.attach import Attachments
 from agent.bridge import Bridge
 from agent.datapath import Datapath
-from agent.default_pods import DefaultPods
 from agent.engine import ApplyFailed, Engine
 from agent.follow import Follower
 from agent.installer import Installer
 from agent.kernel import KernelRefused
 from agent.metrics import AgentMetrics, NetworkUse, Repaired
-from agent.plan_file import read_publication
+from agent.plan_file import LAST_GOOD, read_publication
 from agent.plan_watch import PlanWatch
 from agent.policy import Policy
 from agent.server import Server
@@ -59,7 +58,7 @@ class Process:
         self._stop = stop
         self._metrics = AgentMetrics(version=VERSION)
         self._policy = Policy(datapath.nft)
-        last_good = settings.state / "plan.json"
+        last_good = settings.state / LAST_GOOD
         self._engine = Engine(
             kernel=datapath.kernel,
             policy=self._policy,
@@ -78,7 +77,6 @@ class Process:
         )
         self._watch = PlanWatch(plan.parent)
         self._installer = Installer(settings.installation, clock=time.monotonic)
-        self._default_pods = None if settings.twin else DefaultPods(settings.socket.parent)
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._shortages = Shortages(rouse=self._rouse, told=self._metrics.address_missing)
         self._attachments = Attachments(
@@ -201,18 +199,11 @@ class Process:
             _log.warning("not swept: %s", error)
 
     def _equip(self) -> None:
-        """What the plugin needs of the node beside the socket."""
+        """See to the plugin's binary and configuration, when it is time."""
         now = time.monotonic()
         if now >= self._next_install:
             wait = self._installer.step()
             self._next_install = now + (TURN_SECONDS if wait is None else wait)
-        publication = self._engine.publication
-        if self._default_pods is None or publication is None:
-            return
-        try:
-            self._default_pods.tell(publication.plan.pods)
-        except OSError as error:
-            _log.warning("pods of the default network are not written down: %s", error)
 
     def _rouse(self) -> None:
         os.eventfd_write(self._wake, 1)

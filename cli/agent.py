@@ -166,6 +166,7 @@ def command(
     if context.invoked_subcommand is not None:
         return ExitCode.FINE
     from agent.installation import Installation
+    from agent.plan_file import LAST_GOOD
     from agent.run import EXIT_STOPPED, run
     from agent.settings import Settings
     from cli.log_lines import LogLines
@@ -180,6 +181,7 @@ def command(
             configurations=cni_conf,
             binaries=cni_bin,
             socket=socket_path,
+            plan=state / LAST_GOOD,
             binary=cni_binary,
             default_network=default_network,
         )
@@ -223,8 +225,21 @@ _conf = click.option(
     show_default=True,
     help="Where the plugin asks the agent.",
 )
+@click.option(
+    "--state",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default="/var/lib/atoll",
+    show_default=True,
+    help="The agent's own directory, where the plugin finds its last good plan.",
+)
 def install_cni(
-    cni_conf: Path, cni_bin: Path, cni_binary: Path, default_network: str, socket_path: Path
+    cni_conf: Path,
+    cni_bin: Path,
+    cni_binary: Path,
+    default_network: str,
+    socket_path: Path,
+    state: Path,
 ) -> int:
     """Install the CNI plugin once, as an agent with --cni-conf does and keeps doing.
 
@@ -232,11 +247,13 @@ def install_cni(
     configuration of a default network there nothing is installed.
     """
     from agent.installation import Installation
+    from agent.plan_file import LAST_GOOD
 
     installation = Installation(
         configurations=cni_conf,
         binaries=cni_bin,
         socket=socket_path,
+        plan=state / LAST_GOOD,
         binary=cni_binary,
         default_network=default_network,
     )
@@ -260,7 +277,7 @@ def uninstall_cni(cni_conf: Path, cni_bin: Path) -> int:
     """
     from agent.installation import Installation
 
-    installation = Installation(configurations=cni_conf, binaries=cni_bin, socket=Path())
+    installation = Installation(configurations=cni_conf, binaries=cni_bin, socket=Path(), plan=Path())
     try:
         installation.remove()
     except OSError as error:

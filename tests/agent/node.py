@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agent.addresses import AddressStore
 from agent.attach import Attachments
-from agent.cni import Command, Pod, Request
+from agent.cni import CniError, Command, Pod, Request
 from agent.engine import Engine
 from agent.fake_kernel import FakeKernel
 from agent.fake_nft import FakeNft
@@ -105,6 +105,7 @@ def request(
     container: str = "c1",
     uid: str = "u1",
     valid: tuple[str, ...] = (),
+    refusal: CniError | None = None,
 ) -> Request:
     single = command in (Command.ADD, Command.DEL, Command.CHECK)
     namespace, _, name = pod.partition("/")
@@ -115,4 +116,5 @@ def request(
         netns=f"/run/netns/{container}" if single else "",
         pod=Pod(name=ObjectName(namespace=namespace, name=name), uid=uid) if single else None,
         valid=tuple(LeaseKey(container=c, interface="eth0") for c in valid),
+        refusal=refusal,
     )

@@ -312,6 +312,14 @@ def test_the_second_pod_that_asks_for_an_address_waits_and_is_told_who_has_it(no
     ]
 
 
+def test_what_no_pod_of_a_network_can_have_is_refused_before_anything_is_made(node: FakeNode) -> None:
+    refusal = CniError(2, "hostPort", "Use a Service")
+    error = _refused(node, request(Command.ADD, refusal=refusal))
+    assert (error.code, error.message, error.details) == (2, "hostPort", "Use a Service")
+    assert node.engine.store.leases == {}
+    assert node.ask(request(Command.ADD, "default/plain", refusal=refusal)) == {"delegate": True}
+
+
 def test_fifty_pods_at_once_get_an_address_each(tmp_path: Path) -> None:
     node = FakeNode(tmp_path)
     wide = network(1, "team-a/red", "10.1.0.0/24", "10.1.0.0/24@1")

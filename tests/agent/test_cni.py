@@ -114,3 +114,24 @@ def test_an_error_carries_the_version_of_the_request_and_its_details() -> None:
         "msg": "come again",
         "details": "later",
     }
+
+
+def test_the_plugins_reason_to_refuse_comes_with_an_add() -> None:
+    asked = parse(
+        json.dumps({**ADD, "refusal": {"code": 2, "msg": "hostPort", "details": "Use a Service"}}).encode()
+    )
+    assert asked.refusal is not None
+    assert (asked.refusal.code, asked.refusal.message, asked.refusal.details) == (
+        2,
+        "hostPort",
+        "Use a Service",
+    )
+    assert parse(json.dumps(ADD).encode()).refusal is None
+
+
+@pytest.mark.parametrize(
+    "refusal", ["no", {}, {"code": "2", "msg": "x"}, {"code": 2, "msg": 3}, {"code": True, "msg": "x"}]
+)
+def test_a_reason_to_refuse_that_is_none_is_an_error(refusal: object) -> None:
+    with pytest.raises(CniError, match="refusal: it must be an error of CNI's form"):
+        parse(json.dumps({**ADD, "refusal": refusal}).encode())

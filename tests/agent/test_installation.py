@@ -8,14 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.default_pods import DefaultPods
 from agent.installation import Installation
 from agent.installer import BETWEEN_SECONDS, QUARREL_SECONDS, Installer
-from compiler.names import DEFAULT_NETWORK
-from tests.agent.node import Clock, bound
+from tests.agent.node import Clock
 
 FLANNEL = """{"name": "cbr0", "cniVersion": "0.3.1", "plugins": [{"type": "flannel"},
- {"type": "portmap", "capabilities": {"portMappings": true, "cgroupPath": true, "off": false}}]}"""
+ {"type": "portmap", "capabilities": {"portMappings": true, "somethingNew": true, "off": false}}]}"""
 MULTUS = """{"name": "multus", "type": "multus", "delegates": [{"plugins": [{"type": "atoll-cni"}]}]}"""
 
 
@@ -32,6 +30,7 @@ class Host:
             configurations=self.folder / "conf",
             binaries=self.folder / "bin",
             socket=Path("/run/atoll/agent.sock"),
+            plan=Path("/var/lib/atoll/plan.json"),
             binary=self.plugin,
         )
 
@@ -68,17 +67,22 @@ def test_binary_and_configuration_are_put_in_place(host: Host) -> None:
             {
                 "type": "atoll-cni",
                 "socket": "/run/atoll/agent.sock",
+                "plan": "/var/lib/atoll/plan.json",
                 "confDir": str(host.folder / "conf"),
                 "defaultNetwork": "",
                 "capabilities": {
+                    "aliases": True,
                     "bandwidth": True,
                     "cgroupPath": True,
                     "deviceID": True,
+                    "dns": True,
                     "infinibandGUID": True,
+                    "io.kubernetes.cri.pod-annotations": True,
                     "ipRanges": True,
                     "ips": True,
                     "mac": True,
                     "portMappings": True,
+                    "somethingNew": True,
                 },
             }
         ],
@@ -119,7 +123,7 @@ def test_a_default_network_that_is_rewritten_with_other_capabilities_is_followed
     host.installation.put()
     host.conf("10-flannel.conflist", FLANNEL)
     assert host.installation.put()
-    assert "cgroupPath" in host.ours.read_text()
+    assert "somethingNew" in host.ours.read_text()
 
 
 def test_a_default_network_may_be_named(host: Host) -> None:
@@ -198,21 +202,3 @@ def test_an_agent_that_is_not_to_install_has_no_trouble(tmp_path: Path) -> None:
     installer = Installer(None, clock=Clock())
     assert installer.step() is None
     assert installer.trouble is None
-
-
-def test_pods_of_the_default_network_are_written_down_by_uid(tmp_path: Path) -> None:
-    pods = (
-        bound("team-a/web", 1, uid="in-a-network"),
-        bound("default/a", DEFAULT_NETWORK, uid="uid-b"),
-        bound("default/b", DEFAULT_NETWORK, uid="uid-a"),
-        bound("team-a/lost", None, refusal="no", uid="waits"),
-    )
-    told = DefaultPods(tmp_path / "run")
-    told.tell(pods)
-    path = tmp_path / "run" / "default-pods"
-    assert path.read_text() == "uid-a\nuid-b\n"
-    before = path.stat().st_ino
-    told.tell(pods)
-    assert path.stat().st_ino == before
-    told.tell(())
-    assert path.read_text() == ""
