@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from cli.failure import Failure
-from review.proof import Given
+from review.proof_memory import Given
 from verifier.certificate import digest_of
 from verifier.ip_json import Dump, read_state
 from verifier.nft_json import read_ruleset_json

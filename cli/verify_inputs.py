@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -15,8 +16,9 @@ from compiler.compilation import Compilation
 from compiler.inventory import Pod
 from compiler.names import NodeName, ObjectName
 from compiler.plan import NodePlan
-from review.node_text import with_witnesses
-from review.proof import Given, Memory, Unjudged, judged, prove
+from review.node_text import NodeText, with_witnesses
+from review.proof import compiled_source, judged, prove
+from review.proof_memory import Given, Memory, Source, Unjudged
 from verifier.certificate import Certificate
 from verifier.fabric import receivers_of
 from verifier.fault import Contradiction, NotModelled
@@ -61,23 +63,16 @@ def judge_compilation(basis: Basis, progress: Progress) -> Verdict:
 
 def judge_plans(basis: Basis, folder: Path, progress: Progress) -> Verdict:
     """Every node as `atoll compile --out` or the controller wrote it. Raises Failure."""
-    memory = Memory()
     if (folder / COMPILED).is_dir():
-        found = _compiled(folder / COMPILED, memory, basis)
+        sources = list(_compiled(folder / COMPILED, basis))
     elif (folder / PUBLISHED).is_dir():
-        found = _published(folder / PUBLISHED, memory, basis)
+        sources = list(_published(folder / PUBLISHED, basis))
     else:
         raise Failure(
             f"{folder}: it holds neither {COMPILED}/ nor {PUBLISHED}/. Give a directory that atoll compile"
             " or the controller wrote."
         )
-    try:
-        given = list(found)
-    except Unjudged as error:
-        raise Failure(f"{error}. Nothing was judged.") from None
-    except OSError as error:
-        raise Failure(f"{error.filename}: it cannot be read: {error.strerror}.") from None
-    return _answered(lambda: judged(basis.meaning(), given, memory=memory, progress=progress))
+    return _answered(lambda: judged(basis.meaning(), sources, memory=Memory(), progress=progress))
 
 
 def judge_one(basis: Basis, name: NodeName, read: Callable[[str, Address], Given]) -> Verdict:
@@ -99,36 +94,57 @@ def _others(basis: Basis, name: NodeName) -> Iterator[Given]:
     """The nodes that this one sends to, as compiled."""
     plans, memory = basis.compilation.plans, Memory()
     for remote in plans[name].remotes if name in plans else ():
-        yield memory.rendered(plans[remote.name], basis.pods)
+        yield memory.given(compiled_source(plans[remote.name], basis.pods))
 
 
-def _compiled(folder: Path, memory: Memory, basis: Basis) -> Iterator[Given]:
+def _compiled(folder: Path, basis: Basis) -> Iterator[Source]:
     """Ruleset and layout as they stand; the plan only says where pods may be."""
     for node in sorted(path for path in folder.iterdir() if path.is_dir()):
         plan = _plan(node / "plan.json")
+        if plan.name != node.name:
+            raise Failure(f"{node}: its plan is for node {plan.name}. Compile again.")
         text = with_witnesses(
             plan,
             basis.pods,
-            ruleset=(node / "ruleset.nft").read_text(),
-            layout=(node / "layout.txt").read_text(),
+            ruleset=_text(node / "ruleset.nft"),
+            layout=_text(node / "layout.txt"),
         )
-        yield memory.read(text)
+        yield Source(name=plan.name, token=text, text=partial(_same, text))
 
 
-def _published(folder: Path, memory: Memory, basis: Basis) -> Iterator[Given]:
+def _same(text: NodeText) -> NodeText:
+    return text
+
+
+def _published(folder: Path, basis: Basis) -> Iterator[Source]:
     for file in sorted(path for path in folder.glob("*.json") if not path.name.startswith(".")):
         try:
             plan = read_publication(file, NodeName(file.stem)).plan
         except PlanRejected as error:
             raise Failure(f"{error}. Nothing was judged.") from None
-        yield memory.rendered(plan, basis.pods)
+        except OSError as error:
+            raise _unreadable(file, error) from None
+        yield compiled_source(plan, basis.pods)
 
 
 def _plan(path: Path) -> NodePlan:
     try:
         return codec.decode_plan(path.read_bytes())
+    except OSError as error:
+        raise _unreadable(path, error) from None
     except ValueError as error:
         raise Failure(f"{path}: it does not hold a plan: {error}. Compile again.") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> Failure:
+    return Failure(f"{path}: it cannot be read: {error.strerror}. Compile again, or restore it.")
 
 
 T = TypeVar("T")

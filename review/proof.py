@@ -6,112 +6,78 @@ the same, so that after a change only what the change concerns is judged again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from contextlib import closing
 
 from compiler.compilation import Compilation
 from compiler.inventory import Pod
-from compiler.names import NodeName, ObjectName
+from compiler.names import ObjectName
 from compiler.plan import NodePlan
-from review.concern import Concern, Concerns, Editions
-from review.node_text import NodeText, rendered
+from review.crew import Crew
+from review.forked import processes_for
+from review.node_text import rendered
+from review.proof_memory import Memory, Source, Unjudged
 from verifier.certificate import digest_of
-from verifier.fabric import receivers_of
-from verifier.judge import NodeVerdict, Progress, Verdict, judge_node, sum_up
-from verifier.layout_text import LayoutReader
+from verifier.judge import Progress, Verdict, sum_up
 from verifier.meaning import Meaning, meaning_of
-from verifier.nft_text import Reader
-from verifier.rights import Rights
-from verifier.state import Node
-from verifier.unreadable import Unreadable
 
-
-class Unjudged(Exception):
-    """A node's text that the verifier does not understand. Names the node and the place."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Given:
-    """A node as the judge gets it, and the digest of what it was read from."""
-
-    node: Node
-    digest: bytes
-
-
-@dataclass(slots=True)
-class Memory:
-    """What earlier proofs found. One memory serves any number of them, one after another."""
-
-    judged: tuple[NodeName, ...] = ()
-    """The nodes that the last proof judged anew."""
-    _rulesets: Reader = field(default_factory=Reader)
-    _layouts: LayoutReader = field(default_factory=LayoutReader)
-    _given: dict[NodeName, tuple[NodePlan, Given]] = field(default_factory=dict)
-    _editions: Editions = field(default_factory=Editions)
-    _verdicts: dict[NodeName, tuple[bytes, Concern, NodeVerdict]] = field(default_factory=dict)
-
-    def read(self, text: NodeText) -> Given:
-        """Raises Unjudged."""
-        try:
-            node = Node(
-                name=text.name,
-                address=(text.address.version, int(text.address)),
-                state=self._layouts.read(text.layout),
-                ruleset=self._rulesets.read(text.ruleset),
-            )
-        except Unreadable as error:
-            raise Unjudged(f"node {text.name}: {error}") from None
-        return Given(node=node, digest=text.digest)
-
-    def rendered(self, plan: NodePlan, pods: Mapping[ObjectName, Pod]) -> Given:
-        """Of a plan; of the same value as in an earlier proof, what was read then."""
-        known = self._given.get(plan.name)
-        if known is None or known[0] is not plan:
-            known = self._given[plan.name] = (plan, self.read(rendered(plan, pods)))
-        return known[1]
-
-    def verdicts(self, meaning: Meaning, given: Iterable[Given]) -> Iterator[NodeVerdict]:
-        """One for each node, in turn. Violations are always found anew."""
-        listed = list(given)
-        self.judged = ()
-        rights = Rights(meaning=meaning)
-        receivers = receivers_of(meaning, (one.node for one in listed))
-        concerns = Concerns(self._editions, meaning, receivers)
-        for one in listed:
-            name = NodeName(one.node.name)
-            concern = concerns.of(name) if name in meaning.nodes else ()
-            known = self._verdicts.get(name)
-            if known is None or known[:2] != (one.digest, concern) or known[2].violations:
-                known = one.digest, concern, judge_node(rights, one.node, receivers)
-                self._verdicts[name] = known
-                self.judged = (*self.judged, name)
-            yield known[2]
+__all__ = ["Memory", "Unjudged", "compiled_source", "judged", "prove"]
 
 
 def prove(
-    compilation: Compilation, *, memory: Memory | None = None, progress: Progress | None = None
+    compilation: Compilation,
+    *,
+    memory: Memory | None = None,
+    progress: Progress | None = None,
+    processes: int | None = None,
 ) -> Verdict:
-    """Of every node's plan. The compilation must not be refused. Raises Unjudged."""
+    """Of every node's plan. The compilation must not be refused. Raises Unjudged.
+
+    `processes`: how many share the work; 0: this one alone. By default as it pays.
+    """
     inputs = compilation.inputs
     meaning = meaning_of(inputs.declarations, inputs.inventory, compilation.allocations)
-    memory = memory or Memory()
     pods = inputs.inventory.pods
-    return judged(
-        meaning,
-        [memory.rendered(plan, pods) for _, plan in sorted(compilation.plans.items())],
-        memory=memory,
-        progress=progress,
-    )
+    sources = [compiled_source(plan, pods) for plan in compilation.plans.values()]
+    return judged(meaning, sources, memory=memory or Memory(), progress=progress, processes=processes)
+
+
+def compiled_source(plan: NodePlan, pods: Mapping[ObjectName, Pod]) -> Source:
+    """`pods`: of the inventory."""
+    return Source(name=plan.name, token=plan, text=lambda: rendered(plan, pods))
 
 
 def judged(
-    meaning: Meaning, given: Iterable[Given], *, memory: Memory, progress: Progress | None = None
+    meaning: Meaning,
+    sources: Iterable[Source],
+    *,
+    memory: Memory,
+    progress: Progress | None = None,
+    processes: int | None = None,
 ) -> Verdict:
     """Nodes as they were given, whoever wrote their texts; those that are missing are violations."""
-    listed = list(given)
-    verdicts = []
-    for done, verdict in enumerate(memory.verdicts(meaning, listed), start=1):
+    listed = sorted(sources, key=lambda source: source.name)
+    unread = [source for source in listed if memory.facts(source) is None]
+    count = processes_for(len(unread)) if processes is None else processes
+    with closing(Crew(meaning, memory, unread, processes=count)) as crew:
+        for source, facts in crew.read():
+            memory.learn(source, facts)
+        return _summed_up(meaning, listed, memory, crew, progress)
+
+
+def _summed_up(
+    meaning: Meaning, listed: list[Source], memory: Memory, crew: Crew, progress: Progress | None
+) -> Verdict:
+    facts = {source.name: memory.known(source) for source in listed}
+    receivers = {key: mac for known in facts.values() for key, mac in known.receivers.items()}
+    concerns = memory.concerns(meaning, receivers)
+    concern = {name: concerns.of(name) if name in meaning.nodes else () for name in facts}
+    standing = {name: memory.verdict(name, facts[name].digest, concern[name]) for name in facts}
+    verdicts = [verdict for verdict in standing.values() if verdict is not None]
+    memory.judged = ()
+    for verdict in crew.judge([source for source in listed if standing[source.name] is None], receivers):
+        memory.keep(facts[verdict.node].digest, concern[verdict.node], verdict)
         verdicts.append(verdict)
         if progress is not None:
-            progress(done, len(listed))
-    return sum_up(meaning, verdicts, digest=digest_of({one.node.name: one.digest for one in listed}))
+            progress(len(verdicts), len(listed))
+    return sum_up(meaning, verdicts, digest=digest_of({name: known.digest for name, known in facts.items()}))

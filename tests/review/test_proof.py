@@ -12,11 +12,13 @@ from compiler.compilation import Compilation, compile, recompile
 from compiler.model import Egress
 from compiler.names import NodeName
 from review.node_text import NodeText, rendered
-from review.proof import Memory, Unjudged, prove
+from review.proof import judged, prove
+from review.proof_memory import Memory, Source, Unjudged
 from review.witnesses import witnesses_of
 from tests.compiler.declared import declarations, router, where
 from tests.compiler.small_cluster import BLUE, GREEN, RED, cluster, pod
 from tests.golden.case import CASES, case
+from verifier.meaning import meaning_of
 
 INVENTORY = cluster(
     pod("team-a/red-1", "red", 1),
@@ -76,6 +78,40 @@ def test_a_proof_after_a_change_is_the_proof_from_nothing(name: str) -> None:
     prove(some.before.compilation, memory=memory)
     if after is not None:
         assert prove(after, memory=memory) == prove(after)
+
+
+def test_several_processes_find_what_one_finds() -> None:
+    memory, alone = Memory(), Memory()
+    assert prove(APART, memory=memory, processes=2) == prove(APART, memory=alone, processes=0)
+    assert memory.judged == alone.judged
+    leaving = replace(GREEN, egress=Egress.SNAT)
+    changed = recompile(APART, Change(declarations=declarations(RED, BLUE, leaving)))
+
+    assert prove(changed, memory=memory) == prove(changed, memory=alone)
+    assert memory.judged == ("node-3",)
+
+
+def test_several_processes_find_the_same_violations() -> None:
+    """Green's pods could leave the cluster, which is declared no more."""
+    leaving = replace(GREEN, egress=Egress.SNAT)
+    changed = recompile(APART, Change(declarations=declarations(RED, BLUE, leaving)))
+    held_back = replace(APART, plans=changed.plans)
+
+    verdict = prove(held_back, processes=2)
+
+    assert verdict == prove(held_back, processes=0)
+    assert {found.node for found in verdict.violations} == {"node-3"}
+
+
+def test_what_another_process_cannot_read_is_told_here() -> None:
+    def strange() -> NodeText:
+        return replace(_text(APART, "node-1"), ruleset="table inet other {}")
+
+    inputs = APART.inputs
+    meaning = meaning_of(inputs.declarations, inputs.inventory, APART.allocations)
+    sources = [Source(name=NodeName("node-1"), token=strange, text=strange)]
+    with pytest.raises(Unjudged, match=r"node node-1: line 1: .*another table than Atoll's"):
+        judged(meaning, sources, memory=Memory(), processes=1)
 
 
 def test_progress_counts_nodes() -> None:
