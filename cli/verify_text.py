@@ -62,8 +62,9 @@ def _violation(group: list[Violation]) -> Iterator[Text]:
     first = group[0]
     head = Text(f"{first.node}: ", style="bold")
     head.append(first.kind.value, style="bold red").append(f": {safe(first.sentence)}", style="default")
-    if len(group) > 1:
-        head.append(f" (and on {counted(len(group) - 1, 'other node')})", style="dim")
+    others = {violation.node for violation in group} - {first.node}
+    if others:
+        head.append(f" (and on {counted(len(others), 'other node')})", style="dim")
     yield head
     for label, text in (
         ("packet", str(first.example) if first.example else ""),
