@@ -47,7 +47,7 @@ class Form(StrEnum):
 @click.option(
     "--approved-by", metavar="NAME", multiple=True, help="Who has approved, for the policy; may be repeated."
 )
-@click.option("--proof/--no-proof", default=True, show_default=True, help="Let the verifier judge HEAD.")
+@click.option("--proof", is_flag=True, help="Let the verifier judge all of HEAD, as atoll verify does.")
 @click.option(
     "--format",
     "form",
@@ -131,7 +131,7 @@ def _certificate(states: States) -> Certificate | None:
 
     compilation = states.head.accepted
     if compilation is None or states.cluster.inventory is None:
-        return None
+        return None  # a review says why it knows no nodes
     with progress("proving"):
         return certificate_of(compilation)
 

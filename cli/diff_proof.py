@@ -25,7 +25,7 @@ def certificate_of(compilation: Compilation) -> Certificate:
     number = counted(len(verdict.violations), "violation")
     return Certificate(
         proved=False,
-        line=f"{number} of what was declared; `atoll verify` tells each with a packet and its way",
+        line=f"{number} of what was declared; atoll verify tells each with a packet and its way",
         details=tuple(str(violation) for violation in verdict.violations[:SHOWN]),
     )
 

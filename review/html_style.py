@@ -38,7 +38,7 @@ svg .node.new rect { stroke: var(--new); stroke-width: 3; }
 svg .node.gone rect { stroke: var(--gone); stroke-dasharray: 6 4; stroke-width: 2; }
 svg .node.service rect, svg .node.outside rect { fill: var(--paper); }
 svg .node.router rect { fill: var(--line); }
-svg .edge { stroke: var(--dim); stroke-width: 1.2; }
+svg .edge { fill: none; stroke: var(--dim); stroke-width: 1.2; }
 svg .edge.new { stroke: var(--new); stroke-width: 3.5; }
 svg .edge.gone { stroke: var(--gone); stroke-dasharray: 7 5; stroke-width: 2.5; }
 svg .tip { fill: var(--dim); } svg .tip.new { fill: var(--new); } svg .tip.gone { fill: var(--gone); }

@@ -146,7 +146,7 @@ def _group(group: NodeGroup) -> Section:
         if not size:
             yield f"- {prose(title)}, left out here: {ELSEWHERE}"
             return
-        yield from details(prose(title), [*_digests(group.nodes, size), *_hunks(group, size)])
+        yield from details(title, [*_digests(group.nodes, size), *_hunks(group, size)])
 
     return graded((400, 80, 20, 0), form)
 

@@ -1,4 +1,4 @@
-"""The picture as SVG: each connected part a circle of its own, a router in the middle of its networks.
+"""The picture as SVG: each connected part in two columns, a router in the middle of its networks.
 
 Places are whole numbers that follow from the order of the names alone. Colours are the page's.
 """
@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
-from math import cos, pi, sin
-from typing import Final
+from typing import Final, NamedTuple
 
 from review.model import Picture, PictureEdge, PictureNode, Standing
 
@@ -18,6 +17,7 @@ _LETTER: Final = 7.4
 _LONGEST: Final = 36
 _HEIGHT: Final = 30
 _GAP: Final = 40
+_ROW: Final = 46
 _WIDEST: Final = 1_000
 
 
@@ -28,6 +28,13 @@ class _Part:
     places: Mapping[str, tuple[int, int]]
     width: int
     height: int
+
+
+class _Place(NamedTuple):
+    x: int
+    y: int
+    middle: int
+    """Of its part."""
 
 
 def svg(picture: Picture) -> str:
@@ -75,40 +82,32 @@ def _parts(picture: Picture) -> list[list[str]]:
 
 
 def _part(names: list[str], picture: Picture) -> _Part:
-    kinds = {node.name: node.kind for node in picture.nodes}
-    hubs = [name for name in names if kinds[name] == "router"]
-    around = [name for name in names if name not in hubs] if len(hubs) == 1 else names
+    routers = [node.name for node in picture.nodes if node.kind == "router" and node.name in names]
+    hubs = routers if len(routers) == 1 else []
+    around = [name for name in names if name not in hubs]
     widest = max(map(_width, names))
+    across = widest // 2 + 2 * _GAP + sum(_width(hub) // 2 for hub in hubs)
+    rows = (len(around) + 1) // 2
+    places = dict.fromkeys(hubs, (0, 0))
+    for index, name in enumerate(around):
+        side, row = divmod(index, rows)
+        height = rows if side == 0 else len(around) - rows
+        places[name] = (across if side else -across, round((row - (height - 1) / 2) * _ROW))
     if len(names) == 1:
-        return _Part(places={names[0]: (0, 0)}, width=widest, height=_HEIGHT)
-    if len(names) == 2:
-        shift = (widest + 3 * _GAP) // 2
-        return _Part(
-            places={names[0]: (-shift, 0), names[1]: (shift, 0)}, width=2 * shift + widest, height=_HEIGHT
-        )
-    across = max(widest // 2 + _GAP, 12 * len(around)) + (widest // 2 if len(hubs) == 1 else 0)
-    down = max(70, 19 * len(around))
-    places = {name: _on_ellipse(index, len(around), across, down) for index, name in enumerate(around)}
-    if len(hubs) == 1:
-        places[hubs[0]] = (0, 0)
-    return _Part(places=places, width=2 * across + widest, height=2 * down + _HEIGHT)
+        return _Part(places={names[0]: (0, 0)}, width=widest, height=_ROW)
+    return _Part(places=places, width=2 * across + widest, height=max(rows, 1) * _ROW)
 
 
-def _on_ellipse(index: int, count: int, across: int, down: int) -> tuple[int, int]:
-    angle = 2 * pi * index / count - pi
-    return round(across * cos(angle)), round(down * sin(angle))
-
-
-def _placed(parts: list[_Part]) -> tuple[dict[str, tuple[int, int]], int, int]:
+def _placed(parts: list[_Part]) -> tuple[dict[str, _Place], int, int]:
     """Row by row, as words in a line."""
-    places: dict[str, tuple[int, int]] = {}
+    places: dict[str, _Place] = {}
     left = top = _GAP
     row = widest = 0
     for part in parts:
         if left > _GAP and left + part.width > _WIDEST:
             left, top, row = _GAP, top + row + _GAP, 0
-        middle = (left + part.width // 2, top + part.height // 2)
-        places |= {name: (middle[0] + x, middle[1] + y) for name, (x, y) in part.places.items()}
+        middle, line = left + part.width // 2, top + part.height // 2
+        places |= {name: _Place(middle + x, line + y, middle) for name, (x, y) in part.places.items()}
         left += part.width + _GAP
         row, widest = max(row, part.height), max(widest, left)
     return places, widest, top + row + _GAP
@@ -122,31 +121,30 @@ def _width(name: str) -> int:
     return round(len(_shown(name)) * _LETTER) + 20
 
 
-def _node(node: PictureNode, at: tuple[int, int]) -> str:
+def _node(node: PictureNode, at: _Place) -> str:
     width = _width(node.name)
-    x, y = at[0] - width // 2, at[1] - _HEIGHT // 2
+    x, y = at.x - width // 2, at.y - _HEIGHT // 2
     round_by = 15 if node.kind in ("network", "outside") else 3
     return (
         f'<g class="node {node.kind} {node.standing.value}"><title>{escape(node.name)}</title>'
         f'<rect x="{x}" y="{y}" width="{width}" height="{_HEIGHT}" rx="{round_by}"/>'
-        f'<text x="{at[0]}" y="{at[1] + 4}">{escape(_shown(node.name))}</text></g>\n'
+        f'<text x="{at.x}" y="{at.y + 4}">{escape(_shown(node.name))}</text></g>\n'
     )
 
 
-def _edge(edge: PictureEdge, places: Mapping[str, tuple[int, int]]) -> str:
-    (x1, y1), (x2, y2) = places[edge.left], places[edge.right]
-    marker = ""
-    if edge.directed:
-        x2, y2 = _before_box((x1, y1), (x2, y2), _width(edge.right))
-        marker = f' marker-end="url(#to-{edge.standing.value})"'
-    return f'<line class="edge {edge.standing.value}" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}"{marker}/>\n'
+def _edge(edge: PictureEdge, places: Mapping[str, _Place]) -> str:
+    """Between the sides of two boxes that look to the middle; in one column it swings out to there."""
+    start, end = places[edge.left], places[edge.right]
+    x1, x2 = _inner_side(start, edge.left), _inner_side(end, edge.right)
+    same = (start.x - start.middle) * (end.x - end.middle) > 0
+    bend = f"Q{start.middle} {(start.y + end.y) // 2} " if same else "L"
+    marker = f' marker-end="url(#to-{edge.standing.value})"' if edge.directed else ""
+    return f'<path class="edge {edge.standing.value}" d="M{x1} {start.y} {bend}{x2} {end.y}"{marker}/>\n'
 
 
-def _before_box(start: tuple[int, int], end: tuple[int, int], width: int) -> tuple[int, int]:
-    """Where a line to the middle of a box meets its edge."""
-    dx, dy = end[0] - start[0], end[1] - start[1]
-    share = min(width / 2 / abs(dx) if dx else 1.0, _HEIGHT / 2 / abs(dy) if dy else 1.0, 1.0)
-    return round(end[0] - dx * share), round(end[1] - dy * share)
+def _inner_side(place: _Place, name: str) -> int:
+    half = _width(name) // 2
+    return place.x + (half if place.x < place.middle else -half if place.x > place.middle else 0)
 
 
 def standings(picture: Picture) -> Iterator[str]:

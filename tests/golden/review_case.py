@@ -40,6 +40,4 @@ def _cluster(at: Path) -> Cluster:
         return Cluster(allocations=allocations)
     text = (at / INVENTORY).read_bytes()
     inventory, problems = read_inventory(text, path=INVENTORY)
-    return Cluster(
-        inventory=inventory, allocations=allocations, problems=problems, taken=newest_time(text)
-    )
+    return Cluster(inventory=inventory, allocations=allocations, problems=problems, taken=newest_time(text))
