@@ -22,28 +22,31 @@ from review.members import members_of, moves
 from review.model import Certificate, NodeGroup, Review, Revision, Verdict
 from review.node_groups import Digest, node_groups
 from review.picture import Shown, picture_of
-from review.policy_judge import Judgement, breach_problem
+from review.policy_judge import Judgement, judge
 from review.policy_report import headline, judgement_record
+from review.policy_text import read_policy
+from review.policy_unknown import uncertain_pairs
 from review.reach import Scene, arrivals, concerned, consents, cuts, departures, reachers
 from review.settings import settings
 from review.side import Source, State, States
 from review.unknown import unknown
 
 
-def _nobody(places: frozenset[Place]) -> Blame:
-    return {}
+def _nobody(_: frozenset[Place]) -> tuple[Blame, tuple[str, ...]]:
+    return {}, ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sources:
     """What else is known of the change, and how to find out more."""
 
-    blame: Callable[[frozenset[Place]], Blame] = _nobody
-    """Asked once, for all lines that matter."""
+    blame: Callable[[frozenset[Place]], tuple[Blame, tuple[str, ...]]] = _nobody
+    """Asked once, for all lines that matter; with what it could not find out."""
     digest: Digest = codec.digest
     remarks: tuple[str, ...] = ()
     """What could not be known for reasons that lie outside the two states."""
-    judgement: Judgement | None = None
+    approved_by: tuple[str, ...] = ()
+    """People who have approved the change, its author not among them."""
     certificate: Certificate | None = None
 
 
@@ -51,27 +54,34 @@ def review_of(states: States, sources: Sources | None = None) -> Review:
     sources = sources or Sources()
     base, head = states.base, states.head
     groups = _node_groups(states, sources.digest)
+    judgement = _judgement(states, sources.approved_by)
     review = _reach(states)
     review = replace(
         review,
-        findings=findings(base.problems, (*head.problems, *_breaches(sources.judgement))),
+        findings=findings(base.problems, (*head.problems, *_of_policy(judgement))),
         moves=moves(base, head),
         allotted=allotted(_allocations(base), _allocations(head)) if head.accepted else (),
         node_groups=groups,
         nodes=len(head.accepted.plans) if head.accepted else 0,
-        unknown=(*unknown(states, groups), *sources.remarks),
+        knows_pods=states.cluster.inventory is not None,
+        unknown=(*unknown(states, groups, judged=sources.certificate is not None), *sources.remarks),
         certificate=sources.certificate,
     )
-    if sources.judgement is not None:
-        record, line = judgement_record(sources.judgement), headline(sources.judgement)
-        review = replace(review, policy=record, policy_line=line)
+    if judgement is not None:
+        review = replace(review, policy=judgement_record(judgement), policy_line=headline(judgement))
     review = replace(review, verdict=verdict_of(review))
     review = replace(review, headline=headline_of(review))
-    return with_authors(review, sources.blame(places_in(review)))
+    blame, silent = sources.blame(places_in(review))
+    return with_authors(replace(review, unknown=(*review.unknown, *silent)), blame)
 
 
 def _reach(states: States) -> Review:
     base, head = states.base, states.head
+    blank = Review(
+        verdict=Verdict.NOTHING, headline=(), base=_revision(base.source), head=_revision(head.source)
+    )
+    if head.declarations is None:
+        return blank
     change = changes(base.reachability, head.reachability)
     comparison = Comparison.of(base, head)
     names = concerned(base.reachability, head.reachability, change)
@@ -82,7 +92,7 @@ def _reach(states: States) -> Review:
         comparison=comparison,
         differing=Differing(base.declarations, head.declarations),
         before=members_of(base, names),
-        after=members_of(head, names),
+        after=members_of(head if head.accepted else base, names),
     )
     altered = settings(base, head, comparison)
     added, removed = arrivals(scene), departures(scene)
@@ -91,11 +101,8 @@ def _reach(states: States) -> Review:
     shown = Shown(
         added=added, removed=removed, gained=gained, lost=lost, settings=altered, after=head.reachability
     )
-    return Review(
-        verdict=Verdict.NOTHING,
-        headline=(),
-        base=_revision(base.source),
-        head=_revision(head.source),
+    return replace(
+        blank,
         networks_added=added,
         networks_removed=removed,
         gained=gained,
@@ -126,7 +133,22 @@ def _allocations(state: State) -> Allocations:
     return state.accepted.allocations if state.accepted else Allocations()
 
 
-def _breaches(judgement: Judgement | None) -> tuple[Problem, ...]:
-    if judgement is None:
-        return ()
-    return (*judgement.problems, *map(breach_problem, judgement.unapproved))
+def _judgement(states: States, approved_by: tuple[str, ...]) -> Judgement | None:
+    """By the policy of BASE; None where either side cannot be understood, or there is no policy."""
+    base, head = states.base, states.head
+    was, is_now = read_policy(base.source.files), read_policy(head.source.files)
+    if base.declarations is None or head.declarations is None or not (was.content or is_now.content):
+        return None
+    blind = states.cluster.inventory is None
+    return judge(
+        (base.declarations, was),
+        (head.declarations, is_now),
+        changes(base.reachability, head.reachability),
+        approved_by=approved_by,
+        uncertain=uncertain_pairs(base.declarations, head.declarations) if blind else (),
+    )
+
+
+def _of_policy(judgement: Judgement | None) -> tuple[Problem, ...]:
+    """What keeps a policy from being read. What breaks it is told on its own."""
+    return judgement.problems if judgement else ()

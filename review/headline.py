@@ -53,13 +53,15 @@ def title(review: Review) -> str:
 
 
 def headline_of(review: Review) -> tuple[str, ...]:
-    return tuple(_sentences(review)) or (_nothing(review),)
+    return tuple(_sentences(review))
 
 
 def _sentences(review: Review) -> Iterator[str]:
     errors = sum(finding.matter is Matter.ERROR for finding in review.findings)
     if errors:
         yield f"{counted(errors, 'error')}: nothing of this comes into force, the last good commit stays."
+    if review.verdict in (Verdict.CHANGES, Verdict.NOTHING):
+        yield _nothing(review)
     yield from _bonds(review.gained, "may newly talk")
     yield from _bonds(review.lost, "talk no more")
     yield from _networks("added", [one.network for one in review.networks_added])
@@ -80,9 +82,12 @@ def _sentences(review: Review) -> Iterator[str]:
 
 
 def _nothing(review: Review) -> str:
-    if review.node_groups:
-        return "Nobody reaches anything that was not reached before, and nothing is cut; only plans differ."
-    return "Nobody reaches anything that was not reached before, nothing is cut, and no plan differs."
+    calm = "Nobody reaches anything that was not reached before, and nothing is cut"
+    if not review.knows_pods:
+        return f"{calm}."
+    nodes = sum(len(group.nodes) for group in review.node_groups)
+    plans = f"the plans of {counted(nodes, 'node')} differ" if nodes else "no plan differs"
+    return f"{calm}; {plans}."
 
 
 def _bonds(bonds: Sequence[Bond], verb: str) -> Iterator[str]:
@@ -97,31 +102,50 @@ def _bonds(bonds: Sequence[Bond], verb: str) -> Iterator[str]:
 
 
 def _networks(verb: str, names: Sequence[str]) -> Iterator[str]:
-    if names:
-        noun = "Network" if len(names) == 1 else f"{len(names):,} networks"
-        yield (
-            f"{noun} {some(names)} {'is' if len(names) == 1 else 'are'} {verb}."
-            if len(names) == 1
-            else (f"{noun} are {verb}: {some(names)}.")
-        )
+    if len(names) == 1:
+        yield f"Network {names[0]} is {verb}."
+    elif names:
+        yield f"{len(names):,} networks are {verb}: {some(names)}."
 
 
 def _settings(settings: Sequence[Setting]) -> Iterator[str]:
-    gathered: dict[tuple[str, str, str], list[str]] = {}
-    for setting in settings:
-        gathered.setdefault((setting.what, setting.before, setting.after), []).append(setting.object)
-    told = [
-        f"{what} of {some(objects)}: {before or NOTHING} -> {after or NOTHING}"
-        for (what, before, after), objects in gathered.items()
-    ]
-    for sentence in told[:NAMED]:
-        yield f"{sentence[0].upper()}{sentence[1:]}."
-    if len(told) > NAMED:
-        rest = counted(len(told) - NAMED, "setting")
-        yield f"{rest} more {'is' if len(told) - NAMED == 1 else 'are'} other than before."
+    """In the order of the first of each; those that open or cut are never only counted."""
+    gathered: dict[str, list[str]] = {}
+    for bearing in (True, False):
+        for setting in settings:
+            if (setting.bearing is not Bearing.NEITHER) is bearing:
+                for deed in deeds_of(setting):
+                    gathered.setdefault(deed, []).append(setting.object.removeprefix("VirtualNetwork "))
+    told = [f"{some(objects)} {deed}" for deed, objects in gathered.items()]
+    for sentence in told[:MOST]:
+        yield f"{sentence}."
+    if len(told) > MOST:
+        yield f"{counted(len(told) - MOST, 'setting')} more differ."
 
 
-NOTHING: Final = "nothing"
+MOST: Final = 8
+
+
+def deeds_of(setting: Setting) -> Iterator[str]:
+    """What a setting does, as it follows the object's name."""
+    before, after = setting.before, setting.after
+    match setting.what:
+        case "egress" if setting.bearing is Bearing.OPENS:
+            yield "may newly leave the cluster"
+        case "egress":
+            yield "may no longer leave the cluster"
+        case "infrastructure":
+            more = [entry for entry in after if entry not in before]
+            less = [entry for entry in before if entry not in after]
+            if more:
+                yield f"may newly reach {some(more)} of the default network"
+            if less:
+                yield f"may no longer reach {some(less)} of the default network"
+        case "other namespaces":
+            yield f"admits other namespaces by another selector: {listed(before)} -> {listed(after)}"
+        case what:
+            yield f"has other {what}: {listed(before)} -> {listed(after)}"
+
 
 _CONSENTS: Final = {
     ConsentKind.ASKED: "Consent is asked",
@@ -162,17 +186,25 @@ def _new_warnings(review: Review) -> Iterator[str]:
             yield f"New: {counted(number, noun)}."
 
 
+def listed(values: Sequence[str]) -> str:
+    """A side of a setting."""
+    return ", ".join(values) or "none"
+
+
 def some(names: Sequence[str]) -> str:
     """The first few, and how many more there are."""
     listed = ", ".join(names[:NAMED])
     return listed if len(names) <= NAMED else f"{listed} and {len(names) - NAMED:,} more"
 
 
+_PLURALS: Final = {"class": "classes", "entry": "entries"}
+
+
 def counted(number: int, noun: str) -> str:
-    """`1 pair`, `2 pairs`, `1,000 pairs`, `2 declarations without effect`."""
+    """`1 pair`, `2 pairs`, `1,000 entries`, `2 declarations without effect`."""
     if number == 1:
         return f"1 {noun}"
     first, space, rest = noun.partition(" ")
     if space and rest.startswith(("without", "of")):
-        return f"{number:,} {first}s {rest}"
-    return f"{number:,} {noun}s"
+        return f"{number:,} {_PLURALS.get(first, f'{first}s')} {rest}"
+    return f"{number:,} {_PLURALS.get(noun, f'{noun}s')}"

@@ -135,7 +135,12 @@ def _only(these: list[tuple[int, str]], those: list[tuple[int, str]]) -> list[tu
             others[stripped] -= 1
         elif stripped and not stripped.startswith("#") and stripped != "---":
             found.append((number, text))
-    return found
+    return [(number, text) for number, text in found if not _is_structure(text)] or found
+
+
+def _is_structure(text: str) -> bool:
+    """A key whose value stands below it."""
+    return text.rstrip().endswith(":")
 
 
 def shown(text: str) -> str:

@@ -9,26 +9,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from html import escape
 from typing import Final
 
 _TICKS: Final = re.compile("`+")
-_MARKUP: Final = re.compile(r"([\\`*_{}\[\]()<>#|~^$])")
-_LOOKED_FOR: Final = re.compile(r"@|#(?=\d)|!(?=\d)|&|://|www\.|:(?=[a-z0-9_+-]+:)", re.IGNORECASE)
+_MARKUP: Final = re.compile(r"([\\`*_\[\]<#|~$])")
+_AT_THE_START: Final = re.compile(r"^(?=[-+=>])|^\d+(?=[.)])")
+_LOOKED_FOR: Final = re.compile(r"@|#(?=\d)|!(?=\d)|&|://|www\.", re.IGNORECASE)
+BAR: Final = "\\|"
 _PARTING: Final = "\N{WORD JOINER}"
 
 
 def code(text: str) -> str:
-    """A code span that shows the text as it is; in a table as well."""
+    """A code span that shows the text as it is."""
     if not text:
         return ""
     fence = "`" * (max((len(run) for run in _TICKS.findall(text)), default=0) + 1)
     edge = " " if text.startswith(("`", " ")) or text.endswith(("`", " ")) else ""
-    return f"{fence}{edge}{text.replace('|', chr(92) + '|')}{edge}{fence}"
+    return f"{fence}{edge}{text}{edge}{fence}"
 
 
 def prose(text: str) -> str:
     """A sentence that reads as it is."""
-    return _LOOKED_FOR.sub(_parted, _MARKUP.sub(r"\\\1", text))
+    escaped = _MARKUP.sub(r"\\\1", text)
+    return _LOOKED_FOR.sub(_parted, _AT_THE_START.sub(r"\g<0>\\", escaped))
 
 
 def _parted(match: re.Match[str]) -> str:
@@ -47,15 +51,16 @@ def fenced(lines: Iterable[str], language: str = "") -> list[str]:
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
-    """Cells are Markdown already."""
+    """Cells are Markdown already, on one line each."""
     titles = list(head)
     return [_row(titles), _row(["---"] * len(titles)), *map(_row, rows)]
 
 
 def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    """A bar ends a cell even inside code, unless it is escaped."""
+    return f"| {' | '.join(cell.replace('|', BAR) for cell in cells)} |"
 
 
 def details(summary: str, content: Iterable[str]) -> list[str]:
-    """Folded; the empty lines let Markdown be Markdown inside."""
-    return ["<details>", f"<summary>{summary}</summary>", "", *content, "", "</details>"]
+    """Folded; the empty lines let Markdown be Markdown inside, which the summary is not."""
+    return ["<details>", f"<summary>{escape(summary)}</summary>", "", *content, "", "</details>"]

@@ -118,8 +118,9 @@ class Setting(Struct, frozen=True, kw_only=True, rename="camel"):
 
     object: str
     what: str
-    before: str
-    after: str
+    before: tuple[str, ...]
+    """Empty for nothing: no entry, no selector, no object."""
+    after: tuple[str, ...]
     bearing: Bearing
     lines: tuple[Line, ...]
 
@@ -268,6 +269,8 @@ class Review(Struct, frozen=True, kw_only=True, rename="camel"):
     """A few sentences that say it all in short, whatever the size of the change."""
     base: Revision
     head: Revision
+    knows_pods: bool = True
+    """False without an inventory: every number of pods is 0 then."""
     certificate: Certificate | None = None
     """None: nobody verified HEAD."""
     policy: JudgementRecord | None = None

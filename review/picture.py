@@ -11,12 +11,12 @@ from typing import Final
 
 from compiler.reachability import Reachability
 from review.model import Arrival, Bearing, Bond, Picture, PictureEdge, PictureNode, Setting, Standing
-from review.settings import NONE
 
 MAX_NODES: Final = 24
 MAX_EDGES: Final = 60
 AROUND_A_ROUTER: Final = 6
 """More pairs of one cause than these become a router with its networks around it."""
+ENOUGH: Final = 6
 OUTSIDE: Final = "outside the cluster"
 
 
@@ -54,6 +54,11 @@ class _Canvas:
                 (left, right), PictureEdge(left=left, right=right, standing=standing, directed=directed)
             )
 
+    def has_room_for(self, networks: tuple[str, ...]) -> bool:
+        """Of a router's networks: for all, or for enough to see what it is."""
+        free = MAX_NODES - len(self.nodes) - 1
+        return free >= min(sum(name not in self.nodes for name in networks), ENOUGH)
+
     def joins(self, left: str, right: str) -> bool:
         return (left, right) in self.edges or (right, left) in self.edges
 
@@ -79,6 +84,9 @@ def picture_of(shown: Shown) -> Picture:
 
 def _draw_bond(canvas: _Canvas, bond: Bond, standing: Standing, standings: dict[str, Standing]) -> None:
     if len(bond.pairs) > AROUND_A_ROUTER:
+        if not canvas.has_room_for(bond.networks):
+            canvas.left_out.update(bond.networks)
+            return
         router = _router_name(bond)
         canvas.node(router, "router", standing)
         for network in bond.networks:
@@ -106,15 +114,11 @@ def _draw_setting(canvas: _Canvas, setting: Setting, standings: dict[str, Standi
         canvas.node(OUTSIDE, "outside", Standing.STAYS)
         canvas.edge(network, OUTSIDE, standing, directed=True)
         return
-    before, after = _entries(setting.before), _entries(setting.after)
+    before, after = frozenset(setting.before), frozenset(setting.after)
     for entries, standing in ((after - before, Standing.NEW), (before - after, Standing.GONE)):
         for entry in sorted(entries):
             canvas.node(entry, "service", Standing.STAYS)
             canvas.edge(network, entry, standing, directed=True)
-
-
-def _entries(text: str) -> frozenset[str]:
-    return frozenset() if text == NONE else frozenset(text.split(", "))
 
 
 def _draw_neighbours(canvas: _Canvas, after: Reachability, standings: dict[str, Standing]) -> None:

@@ -13,7 +13,6 @@ from review.bonds import Differing
 from review.lines import Comparison
 from review.members import Members
 from review.model import Arrival, Bearing, Consent, ConsentKind, Cut, Line, Reacher, Setting, Side
-from review.settings import NONE
 from review.side import State
 
 
@@ -176,9 +175,5 @@ def _cuts_of(scene: Scene, changed: tuple[Setting, ...]) -> Iterator[Cut]:
         if setting.what == "egress":
             yield Cut(what=f"from {text} out of the cluster", pods=pods)
         if setting.what == "infrastructure":
-            lost = [entry for entry in _entries(setting.before) if entry not in _entries(setting.after)]
+            lost = [entry for entry in setting.before if entry not in setting.after]
             yield Cut(what=f"from {text} to {', '.join(lost)} of the default network", pods=pods)
-
-
-def _entries(text: str) -> list[str]:
-    return [] if text == NONE else text.split(", ")

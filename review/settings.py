@@ -27,7 +27,6 @@ from review.model import Bearing, Setting
 from review.side import State
 
 _PLACES: Final = frozenset({"origin", "deletions_origin", "limits_origin"})
-NONE: Final = "none"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,49 +66,40 @@ def _of_network(old: _Sight | None, new: _Sight, comparison: Comparison) -> Iter
         )
 
 
-def _differences(old: _Sight | None, new: _Sight) -> Iterator[tuple[str, str, str, Bearing]]:
+_Difference = tuple[str, tuple[str, ...], tuple[str, ...], Bearing]
+
+
+def _differences(old: _Sight | None, new: _Sight) -> Iterator[_Difference]:
     had = old.declared.infrastructure if old else DEFAULT_INFRASTRUCTURE
-    before, after = _entries(had), _entries(new.declared.infrastructure)
+    before, after = _texts(had), _texts(new.declared.infrastructure)
     if before != after:
-        yield "infrastructure", _list(before), _list(after), _bearing(after - before, before - after)
+        yield "infrastructure", before, after, _widening(before, after)
     egress = old.declared.egress if old else Egress.NONE
     if egress is not new.declared.egress:
         bearing = Bearing.CUTS if new.declared.egress is Egress.NONE else Bearing.OPENS
-        yield "egress", egress.value, new.declared.egress.value, bearing
+        yield "egress", (egress.value,), (new.declared.egress.value,), bearing
     admitted = old.declared.allowed_namespaces if old else None
     if admitted != new.declared.allowed_namespaces:
-        told = old.told.allowed_namespaces if old else ""
-        admits = _admits(admitted, new.declared.allowed_namespaces)
-        yield "other namespaces", told or NONE, new.told.allowed_namespaces or NONE, admits
+        told = tuple(filter(None, (old.told.allowed_namespaces if old else "",)))
+        tells = tuple(filter(None, (new.told.allowed_namespaces,)))
+        yield "other namespaces", told, tells, _admits(admitted, new.declared.allowed_namespaces)
     if old:
         ranges, now = _ranges(old.declared), _ranges(new.declared)
         if ranges != now:
             gone = frozenset(ranges) - frozenset(now)
-            yield "subnets", ", ".join(ranges), ", ".join(now), Bearing.CUTS if gone else Bearing.NEITHER
-
-
-def _entries(infrastructure: Iterable[object]) -> frozenset[str]:
-    return frozenset(map(str, infrastructure))
-
-
-def _list(entries: Iterable[str]) -> str:
-    return ", ".join(sorted(entries)) or NONE
+            yield "subnets", ranges, now, Bearing.CUTS if gone else Bearing.NEITHER
 
 
 def _ranges(network: VirtualNetwork) -> tuple[str, ...]:
     return tuple(str(subnet.prefix) for subnet in network.subnets)
 
 
-def _bearing(more: Iterable[object], less: Iterable[object]) -> Bearing:
-    match bool(tuple(more)), bool(tuple(less)):
-        case True, True:
-            return Bearing.BOTH
-        case True, False:
-            return Bearing.OPENS
-        case False, True:
-            return Bearing.CUTS
-        case _:
-            return Bearing.NEITHER
+def _widening(before: Iterable[str], after: Iterable[str]) -> Bearing:
+    """Of a list whose entries each open something."""
+    old, new = frozenset(before), frozenset(after)
+    if old < new:
+        return Bearing.OPENS
+    return Bearing.CUTS if new < old else Bearing.BOTH
 
 
 def _admits(before: LabelSelector | None, after: LabelSelector | None) -> Bearing:
@@ -132,8 +122,8 @@ def _of_cluster(before: Declarations, after: Declarations, comparison: Compariso
             yield Setting(
                 object="ClusterConfig",
                 what=what,
-                before=_list(old[what]),
-                after=_list(new[what]),
+                before=old[what],
+                after=new[what],
                 bearing=_of_fact(what, old[what], new[what], leaves=leaves),
                 lines=comparison.lines("ClusterConfig"),
             )
@@ -144,17 +134,15 @@ _CLOSED: Final = frozenset({"podRanges", "serviceRanges", "nodeRanges"})
 _OPEN: Final = frozenset({"dns", "api"})
 
 
-def _of_fact(what: str, before: frozenset[str], after: frozenset[str], *, leaves: bool) -> Bearing:
+def _of_fact(what: str, before: tuple[str, ...], after: tuple[str, ...], *, leaves: bool) -> Bearing:
     if what in _CLOSED and leaves:
-        return _bearing(before - after, after - before)
-    if what in _OPEN:
-        return _bearing(after - before, before - after)
-    return Bearing.NEITHER
+        return _widening(after, before)
+    return _widening(before, after) if what in _OPEN else Bearing.NEITHER
 
 
-def _facts(config: ClusterConfig) -> Mapping[str, frozenset[str]]:
+def _facts(config: ClusterConfig) -> Mapping[str, tuple[str, ...]]:
     """Every field but places, as the texts of what it holds."""
-    facts: dict[str, frozenset[str]] = {}
+    facts: dict[str, tuple[str, ...]] = {}
     for some in fields(config):
         value = getattr(config, some.name)
         if isinstance(value, Limits):
@@ -164,14 +152,15 @@ def _facts(config: ClusterConfig) -> Mapping[str, frozenset[str]]:
     return facts
 
 
-def _texts(value: object) -> frozenset[str]:
+def _texts(value: object) -> tuple[str, ...]:
+    """Sorted, for the order says nothing."""
     if isinstance(value, InfrastructurePlace):
         service = [f"Service {value.service}"] if value.service else []
         ports = [f"{protocol} {port}" for protocol, port in value.ports]
-        return frozenset((*service, *map(str, value.addresses), *ports))
+        return (*service, *sorted(map(str, value.addresses)), *sorted(ports))
     if isinstance(value, tuple):
-        return frozenset(map(str, value))
-    return frozenset((f"{value:g}" if isinstance(value, float) else str(value),))
+        return tuple(sorted(map(str, value)))
+    return (f"{value:g}" if isinstance(value, float) else str(value),)
 
 
 def _camel(name: str) -> str:

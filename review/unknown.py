@@ -15,17 +15,22 @@ _DAY: Final = 86_400
 _NO_INVENTORY: Final = (
     "No inventory was given, so pods, Services, nodes and labels of namespaces are not known: no pods are "
     "counted, no Services and no node's lines are compared, and the deletion of a network that pods use is "
-    "not refused. `--inventory FILE` takes what `kubectl get nodes,namespaces,pods,services,endpointslices "
-    "-A -o json` prints."
+    "not refused. --inventory FILE takes what this prints: kubectl get "
+    "nodes,namespaces,pods,services,endpointslices -A -o json"
 )
 _NO_ALLOCATIONS: Final = (
     "Without the cluster's allocations numbers and blocks are given anew here, BASE's first; in the cluster "
-    "they may be others. `--allocations FILE` takes those of the controller."
+    "they may be others. --allocations FILE takes those of the controller."
 )
 
 
-def unknown(states: States, groups: tuple[NodeGroup, ...]) -> tuple[str, ...]:
-    return tuple(_sentences(states, groups))
+_NOT_JUDGED: Final = (
+    "The verifier has not judged what HEAD compiles to: atoll verify does, and --proof puts its verdict here."
+)
+
+
+def unknown(states: States, groups: tuple[NodeGroup, ...], *, judged: bool) -> tuple[str, ...]:
+    return (*_sentences(states, groups), *(() if judged else (_NOT_JUDGED,)))
 
 
 def _sentences(states: States, groups: tuple[NodeGroup, ...]) -> Iterator[str]:
@@ -43,7 +48,7 @@ def _sentences(states: States, groups: tuple[NodeGroup, ...]) -> Iterator[str]:
     if silent:
         yield (
             f"The change is too large to list the lines of {counted(silent, 'node')}; digests are here. "
-            "`atoll compile` of each side writes all of them."
+            "atoll compile of each side writes all of them."
         )
 
 
