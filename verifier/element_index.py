@@ -63,7 +63,7 @@ class Indexes:
 
     def index(self, rows: Rows, order: tuple[int, ...], devices: int) -> Branch:
         """By the columns in this order, the first of which (`devices`) are asked for single values only."""
-        if not rows or not order or devices:
+        if devices:
             return self._grow(rows, order, devices)
         key = (order, tuple(map(id, rows)))
         known = self._known.get(key)
