@@ -20,7 +20,8 @@ _WORTH_IT: Final = 16
 
 def processes_for(tasks: int) -> int:
     """How many to share so many tasks among: none for few, or where there is one processor."""
-    count = min(len(os.sched_getaffinity(0)), tasks // _WORTH_IT)
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1  # Linux has it
+    count = min(processors, tasks // _WORTH_IT)
     return count if count > 1 else 0
 
 
