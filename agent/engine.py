@@ -49,6 +49,8 @@ class _InForce:
     networks: dict[NetworkNumber, NetworkPlan]
     blocks: dict[NetworkNumber, OwnBlocks]
     """This node's, in each of the networks."""
+    rooms: dict[NetworkNumber, int]
+    """For how many pods they have addresses; counted once, asked for at every turn."""
     pods: dict[ObjectName, PodBinding]
     asked: dict[NetworkNumber, frozenset[Address]]
     """Addresses that pods of this node ask for."""
@@ -56,12 +58,14 @@ class _InForce:
     @staticmethod
     def of(publication: Publication) -> _InForce:
         plan = publication.plan
+        blocks = {network.number: own_blocks(network, plan.number) for network in plan.networks}
         return _InForce(
             publication=publication,
             ruleset=ruleset_of(plan),
             base=base_layout(plan),
             networks={network.number: network for network in plan.networks},
-            blocks={network.number: own_blocks(network, plan.number) for network in plan.networks},
+            blocks=blocks,
+            rooms={number: own.fullest for number, own in blocks.items()},
             pods=_pods(plan),
             asked=_asked(plan),
         )
@@ -133,6 +137,10 @@ class Engine:
     def blocks_of(self, number: NetworkNumber) -> OwnBlocks:
         """This node's, of a network of the plan in force."""
         return self._in_force.blocks.get(number, _NO_BLOCKS) if self._in_force else _NO_BLOCKS
+
+    def room_of(self, number: NetworkNumber) -> int:
+        """For how many pods this node's blocks of a network have addresses, used ones included."""
+        return self._in_force.rooms.get(number, 0) if self._in_force else 0
 
     def asked_of(self, number: NetworkNumber) -> frozenset[Address]:
         """Addresses of a network that pods of this node ask for by their annotation."""

@@ -18,7 +18,7 @@ def usage_of(engine: Engine) -> tuple[NetworkUse, ...]:
         used = Counter(str(lease.network_name) for lease in engine.store.leases.values())
         plan = engine.plan
         room = {
-            str(network.name): engine.blocks_of(network.number).fullest
+            str(network.name): engine.room_of(network.number)
             for network in (plan.networks if plan else ())
             if network.presence is Presence.PRESENT
         }
