@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from compiler.names import NodeName
+from compiler.names import NodeName, ObjectName
 from controller.inventory_file import InventoryReading
 from controller.snapshot import Refusal
 from controller.watch import Wake
@@ -269,3 +271,19 @@ def test_an_agents_error_is_in_the_status(scene: Scene) -> None:
         ("node-1", False, ("link vn1: EPERM",)),
         ("node-2", True, ()),
     ]
+
+
+def test_a_node_that_needs_more_addresses_gets_another_block_and_keeps_it(scene: Scene) -> None:
+    scene.agents_apply()
+    scene.turn(look=False)
+    node = NodeName("node-1")
+    applied = scene.publisher.agents[node]
+    scene.publisher.agents[node] = replace(applied, wanted={ObjectName(namespace="team-a", name="red"): 16})
+    assert "publish plan of node-1, generation 2" in scene.turn(look=False)
+    scene.agents_apply()
+    scene.turn(look=False)
+    blocks = [
+        str(block.prefix) for block in scene.publisher.plans[node].plan.networks[0].blocks if block.node == 1
+    ]
+    assert blocks == ["10.1.0.0/28", "10.1.0.32/28"]
+    assert scene.turn(look=False) == []
