@@ -62,6 +62,8 @@ def judged(
     with closing(Crew(meaning, memory, unread, processes=count)) as crew:
         for source, facts in crew.read():
             memory.learn(source, facts)
+            if progress is not None:
+                progress(0, len(listed))
         return _summed_up(meaning, listed, memory, crew, progress)
 
 
