@@ -58,18 +58,18 @@ def error_of(
             reason, remedy = _NO_COMMIT
         case Verify(signers=signers) if failure.kind is Kind.KEYS_UNUSABLE:
             subject = signers.place
-    words = {"detail": detail[:300], "what": _what(request), "seconds": str(seconds)}
+    words = {"detail": detail[:300], "what": _what(request, detail), "seconds": str(seconds)}
     return source_error(code, subject, reason.format_map(words), remedy)
 
 
-def _what(request: Request) -> str:
+def _what(request: Request, detail: str) -> str:
     match request:
         case Fetch():
             return f"ref {request.ref}"
         case Resolve():
             return f"revision {request.revision}"
         case Relate():
-            return f"one of the revisions {request.base} and {request.head}"
+            return f"revision {detail}"
         case Blame():
             return f"commit {request.head}"
         case Read() | Verify():

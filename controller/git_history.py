@@ -79,7 +79,16 @@ class _History:
 
     def removed(self, path: str, lines: list[int]) -> Iterator[tuple[int, Writer]]:
         """Of a line, Git tells the last commit that has it; a child of that one has it no more."""
-        for last, line in self._blame(path, lines, "--reverse", f"{self._base}..{self._head}"):
+        end = self._head
+        if not self._blob(end, path):
+            removal = self._removal_of(path)
+            if removal is None:
+                return
+            taker, end = removal
+            if end == self._base:
+                yield from ((line, self._writer(taker)) for line in lines)
+                return
+        for last, line in self._blame(path, lines, "--reverse", f"{self._base}..{end}"):
             remover = self._child_without(last, path)
             if remover is not None:
                 yield line, self._writer(remover)
@@ -98,6 +107,14 @@ class _History:
         for entry in map(_ENTRY.match, str(output).split("\n")):
             if entry is not None and int(entry[3]) in wanted:
                 yield entry[1], int(entry[3])
+
+    def _removal_of(self, path: str) -> tuple[str, str] | None:
+        """The commit that removed the file, and its parent that still has it."""
+        listed = self._repository.git.rev_list("--max-count=1", f"{self._base}..{self._head}", "--", path)
+        remover = str(listed)
+        parents = [parent.hexsha for parent in self._repository.commit(remover).parents] if remover else []
+        holder = next((parent for parent in parents if self._blob(parent, path)), None)
+        return (remover, holder) if holder is not None else None
 
     def _child_without(self, commit: str, path: str) -> str | None:
         if self._children is None:
@@ -118,8 +135,13 @@ class _History:
         return children
 
     def _blob(self, commit: str, path: str) -> str:
-        """The blob's name; "" where the commit has no such file."""
-        entry = self._repository.git.ls_tree("-z", commit, "--", path)
+        """The blob's name; "" where the commit has no such file, or is not here."""
+        import git
+
+        try:
+            entry = self._repository.git.ls_tree("-z", commit, "--", path)
+        except git.GitCommandError:
+            return ""
         return str(entry).partition("\t")[0].rpartition(" ")[2]
 
     def _writer(self, commit: str) -> Writer:

@@ -14,7 +14,7 @@ _SHAPES: Final = {
     "network": ("(", ")"),
     "router": ("{{", "}}"),
     "service": ("[[", "]]"),
-    "outside": ("((", "))"),
+    "outside": ("([", "])"),
 }
 _ARROWS: Final = {
     (Standing.NEW, False): "<==>",
