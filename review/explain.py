@@ -227,7 +227,7 @@ class _Inquiry:
             return self.ground.port_of(self.source, cluster)
         if self.source.kind is EndKind.NODE:
             return Place(node=self._home, link=None)
-        return self.ground.outside_of(self._home, cluster)
+        return self.ground.outside_of(self.source, self._home, cluster)
 
     def _arrives(self, journey: Journey, cluster: Cluster) -> bool:
         fate = journey.outcome.fate

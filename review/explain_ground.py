@@ -48,6 +48,7 @@ class Ground:
     """Nodes as they were read from a kernel."""
     _rulesets: Reader = field(default_factory=Reader)
     _layouts: LayoutReader = field(default_factory=LayoutReader)
+    _nodes: dict[tuple[NodeName, tuple[End, ...]], Node] = field(default_factory=dict)
 
     @staticmethod
     def of(compilation: Compilation) -> Ground:
@@ -94,17 +95,21 @@ class Ground:
         return Cluster(self._node(name, extra) for name in sorted(set(names)))
 
     def _node(self, name: NodeName, ends: tuple[End, ...]) -> Node:
-        if name in self.real:
-            return surrounded(self.meaning, self.real[name])
+        """Made once for one question: its families and journeys ask again."""
+        if (name, ends) not in self._nodes:
+            node = self.real[name] if name in self.real else self._compiled(name, ends)
+            self._nodes[name, ends] = surrounded(self.meaning, node)
+        return self._nodes[name, ends]
+
+    def _compiled(self, name: NodeName, ends: tuple[End, ...]) -> Node:
         plan, written = self.plans[name], self.text_of(name)
         pods = layout_text(union(attachment_layout(plan, one) for one in self._attachments(name, ends)))
-        node = Node(
+        return Node(
             name=name,
             address=(plan.address.version, int(plan.address)),
             state=self._layouts.read(written.layout + pods),
             ruleset=self._rulesets.read(written.ruleset),
         )
-        return surrounded(self.meaning, node)
 
     def text_of(self, name: NodeName) -> Written:
         plan = self.plans[name]
@@ -148,10 +153,12 @@ class Ground:
                 return Place(node=end.node, link=link.name)
         raise LookupError(f"node {end.node} has no port that leads to {end}")
 
-    def outside_of(self, node: NodeName, cluster: Cluster) -> Place:
-        """A device of the node that is not Atoll's: where the default network comes in."""
-        link = next(foreign_links(cluster.kernels[node].node), OUTSIDE)
-        return Place(node=node, link=link)
+    def outside_of(self, end: End, node: NodeName, cluster: Cluster) -> Place:
+        """A device that is not Atoll's: that of a default network's pod, or the one to the world."""
+        links = cluster.kernels[node].node.state.links
+        foreign = list(foreign_links(cluster.kernels[node].node))
+        fitting = [name for name in foreign if bool(links[name].addresses) is (end.pod is None)]
+        return Place(node=node, link=[*fitting, *foreign, OUTSIDE][0])
 
 
 def _name_of(pod: Pod) -> ObjectName:
