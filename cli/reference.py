@@ -21,7 +21,7 @@ own help by `python -m cli.reference > docs/reference/commands.md`.
 | exit code | meaning |
 |---|---|
 | 0 | fine |
-| 1 | the input has errors; warnings alone do not count. Of `status`, `verify`: something is not well |
+| 1 | the input has errors; warnings alone do not count. Of `status`, `verify`: something is not well. Of `diff`: HEAD may not pass |
 | 2 | the command was used wrongly |
 | 3 | something around it is missing or broken: a file, a repository, a permission |
 | 130 | interrupted |
@@ -52,6 +52,7 @@ lists the codes, and `atoll explain-error` explains one.
 |---|---|
 | `validate` | `revision`, `files`, `networks`, `routers`, `errors`, `warnings`, `problems` |
 | `compile` | `revision`, `out`, `generation`, `networks`, `nodes`, `errors`, `warnings`, `problems` |
+| `diff` | `schemas/review.json` |
 | `verify` | `revision`, `verdict` (`schemas/verdict.json`, or null), `errors`, `warnings`, `problems` |
 | `policy` | `base`, `head`, `policy` ([reviews](../guides/review.md#for-machines)), `errors`, `problems` |
 | `explain` | `reaches`, `declared`, `families`, ...: see [reviews](../guides/review.md#for-machines) |
