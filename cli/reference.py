@@ -21,7 +21,7 @@ own help by `python -m cli.reference > docs/reference/commands.md`.
 | exit code | meaning |
 |---|---|
 | 0 | fine |
-| 1 | the input has errors; warnings alone do not count. Of `status`, `verify`, `diff`: something is not well |
+| 1 | the input has errors; warnings do not count. Of `status`, `verify`, `diff`: something is not well |
 | 2 | the command was used wrongly |
 | 3 | something around it is missing or broken: a file, a repository, a permission |
 | 130 | interrupted |
