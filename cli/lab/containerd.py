@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 from cli.lab.child import Child
-from cli.lab.cni import Json
 from cli.lab.namespace import Namespace
 from cli.lab.oci import write_image
 
@@ -58,18 +57,20 @@ def busybox_image(folder: Path) -> Path:
 
 
 class Containerd:
-    def __init__(self, folder: Path, place: Namespace, *, network: Json, plugins: tuple[Path, ...]) -> None:
-        """`network`: the configuration list of CNI; `plugins`: the folders of its binaries, the first of
-        which gets links to the others' content: containerd looks into one."""
+    def __init__(self, folder: Path, place: Namespace, *, network: str, plugins: Path) -> None:
+        """`network`: the configuration list of the default network; `plugins`: the folder of its binaries.
+
+        Both come into folders of the runtime, where others may add theirs.
+        """
         self.socket = folder / "containerd.sock"
         self.networks = folder / "net.d"
         self._folder = folder
-        self._binaries = folder / "bin"
-        for made in (self.networks, self._binaries):
+        self.plugins = folder / "bin"
+        for made in (self.networks, self.plugins):
             made.mkdir(parents=True)
-        (self.networks / "00-first.conflist").write_text(json.dumps(network))
-        for binary in (binary for plugin in plugins for binary in plugin.iterdir()):
-            (self._binaries / binary.name).symlink_to(binary)
+        (self.networks / "10-default.conflist").write_text(network)
+        for binary in plugins.iterdir():
+            (self.plugins / binary.name).symlink_to(binary)
         configuration = folder / "config.toml"
         configuration.write_text(self._configuration())
         command = ["containerd", "--config", str(configuration)]
@@ -90,7 +91,7 @@ disable_apparmor = true
 [{cri}.containerd]
 snapshotter = "overlayfs"
 [{cri}.cni]
-bin_dir = "{self._binaries}"
+bin_dir = "{self.plugins}"
 conf_dir = "{self.networks}"
 """
 

@@ -15,6 +15,7 @@ from typing import Final
 
 import pytest
 
+from agent.installation import NAME
 from agent.status_file import read_status
 from cli.demonstration.process import Process
 from cli.lab.cni import Answer, Json, Runtime, Sandbox
@@ -31,7 +32,8 @@ PLUGIN: Final = "ATOLL_CNI"
 """Names the plugin's binary in the environment: what tools/cni_plugin.sh prints."""
 REFERENCE: Final = Path("/usr/lib/cni")
 """Where Debian's containernetworking-plugins lie."""
-_READY_SECONDS: Final = 60.0
+_READY_SECONDS: Final = 180.0
+"""A second on a common machine."""
 _PATIENCE: Final = 20.0
 """Of the agents: how long an ADD waits for a plan with its pod."""
 
@@ -58,29 +60,31 @@ class AgentProcess:
         self.node = node
         self._options = options
         self.folder = folder / node.name
-        (self.folder / "net.d").mkdir(parents=True)
+        for name in ("net.d", "bin"):
+            (self.folder / name).mkdir(parents=True)
         (self.folder / "net.d" / "10-default.conflist").write_text(default_network(node, self.folder))
         self.socket = self.folder / "agent.sock"
         self.publisher = DirectoryPublisher(root=self.folder / "bus")
         self.publisher.prepare()
-        self.runtime = Runtime(
-            place=node.place,
-            folders=(plugin_binary().parent, REFERENCE),
-            configuration=self.configuration(),
-        )
         self._generation = 0
         self._starts = itertools.count(1)
         self.process: Process
+        self.runtime: Runtime
+        """From the first `await_answering` on; it knows what it attached, whatever becomes of the agent."""
+        self._known = False
         self.start()
 
     def configuration(self) -> Json:
-        """What the agent's installation writes into the runtime's folder."""
-        return plugin_list(self.socket, default_networks=self.folder / "net.d", cache=self.folder / "cache")
+        """What the agent has put into the runtime's folder; the plugin's cache is in ours."""
+        content = json.loads((self.folder / "net.d" / NAME).read_bytes())
+        (plugin,) = content["plugins"]
+        return {**content, "plugins": [{**plugin, "cacheDir": str(self.folder / "cache")}]}
 
     def start(self) -> None:
         """`await_answering` says when it answers: agents of several nodes start at the same time."""
         places = ["--plans", str(self.folder / "bus"), "--state", str(self.folder / "state")]
         options = ["--socket", str(self.socket), "--patience", str(_PATIENCE), *self._options]
+        options += installing(self.folder / "net.d", self.folder / "bin")
         self.process = Process(
             f"agent-{next(self._starts)}",
             ["agent", "--node", self.node.name, *places, *options],
@@ -90,6 +94,12 @@ class AgentProcess:
 
     def await_answering(self) -> None:
         self.until(self.socket.is_socket, "socket")
+        self.until((self.folder / "net.d" / NAME).exists, "installed plugin")
+        if self._known:
+            return
+        self._known = True
+        folders = (self.folder / "bin", REFERENCE)
+        self.runtime = Runtime(place=self.node.place, folders=folders, configuration=self.configuration())
 
     def kill(self) -> None:
         """As the kernel's OOM killer does."""
@@ -151,17 +161,10 @@ class AgentProcess:
         self.process.end()
 
 
-def plugin_list(socket: Path, *, default_networks: Path, cache: Path) -> Json:
-    """The configuration list with our plugin alone."""
-    plugin = {
-        "type": plugin_binary().name,
-        "socket": str(socket),
-        "confDir": str(default_networks),
-        "cacheDir": str(cache),
-        "capabilities": dict.fromkeys(("portMappings", "bandwidth", "ips", "mac"), True),
-    }
-    versions = ["1.0.0", "1.1.0"]
-    return {"cniVersion": "1.0.0", "cniVersions": versions, "name": "atoll", "plugins": [plugin]}
+def installing(configurations: Path, binaries: Path) -> list[str]:
+    """Options of an agent that keeps the plugin installed in a runtime's folders."""
+    binary = str(plugin_binary())
+    return ["--cni-conf", str(configurations), "--cni-bin", str(binaries), "--cni-binary", binary]
 
 
 def default_network(node: LabNode, folder: Path) -> str:

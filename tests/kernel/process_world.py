@@ -28,10 +28,16 @@ class ProcessWorld(World):
     def _started(self, folder: Path) -> Mapping[str, Agent]:
         started: dict[str, AgentProcess] = {}
         self.processes = started
-        for node in self.lab.nodes:
-            started[node.name] = AgentProcess(node, folder, self._options)
-        for agent in started.values():
-            agent.await_answering()
+        try:
+            for node in self.lab.nodes:
+                started[node.name] = AgentProcess(node, folder, self._options)
+            for agent in started.values():
+                agent.await_answering()
+        except BaseException:
+            for agent in started.values():
+                agent.close()
+            self.lab.close()
+            raise
         return started
 
     def process(self, node: int) -> AgentProcess:
