@@ -32,7 +32,7 @@ from kube.api import (
 from kube.fake_fields import Document, Manager, Ownership, leaves, merged, without
 from kube.fake_selectors import value_at
 from kube.fake_store import FakeStore, Stored
-from kube.kinds import ATOLL_GROUP, LEASES, NAMESPACES
+from kube.kinds import ATOLL_GROUP, LEASES, NAMESPACES, PODS
 from kube.resource import Resource
 
 WITHOUT_STATUS = frozenset(
@@ -216,6 +216,8 @@ class FakeServer:
         has_status = ref.resource.kind not in WITHOUT_STATUS
         if subresource == "status" and has_status:
             body: Document = {**live.body, "status": document.get("status", {})}
+            if ref.resource == PODS:  # of pods alone the status may change labels and annotations, too
+                body["metadata"] = document["metadata"]
         elif subresource:
             raise NotFound("the server could not find the requested resource", status=404, reason="NotFound")
         else:

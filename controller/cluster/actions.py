@@ -71,8 +71,17 @@ class WriteStatus:
     status: ResourceStatus = field(repr=False)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NotePod:
+    """Tell a pod of its network, in an annotation."""
+
+    key: ResourceKey
+    uid: str
+    note: str = field(repr=False)
+
+
 MirrorAction = Apply | GiveUp | Prune | AddFinalizer | ReleaseFinalizer
-ClusterAction = MirrorAction | WriteStatus
+ClusterAction = MirrorAction | NotePod | WriteStatus
 
 
 def describe(action: ClusterAction) -> str:
@@ -88,5 +97,7 @@ def describe(action: ClusterAction) -> str:
             return f"add finalizer to {action.key}"
         case ReleaseFinalizer():
             return f"release finalizer of {action.key}"
+        case NotePod():
+            return f"tell {action.key} of its network"
         case WriteStatus():
             return f"write status of {action.key}"

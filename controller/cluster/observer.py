@@ -21,6 +21,7 @@ from controller.cluster.objects import (
     decode_node,
     decode_source,
 )
+from controller.cluster.pod_notes import PodNotes
 from controller.cluster.publisher import ClusterPublisher
 from controller.cluster.recovery import oldest
 from controller.cluster.source_watcher import Finding, SourceWatcher
@@ -37,6 +38,7 @@ from kube.kinds import (
     NETWORK_SOURCES,
     NODE_NETWORKS,
     NODES,
+    PODS,
     VIRTUAL_NETWORK_ROUTERS,
     VIRTUAL_NETWORKS,
 )
@@ -58,6 +60,7 @@ class ClusterObserver:
     resources: dict[ResourceKey, Observed | Undecodable] = field(default_factory=dict)
     """VirtualNetworks, VirtualNetworkRouters and ClusterConfigs as they stand."""
     sources: dict[ResourceKey, ObservedSource | Undecodable] = field(default_factory=dict)
+    notes: PodNotes = field(default_factory=PodNotes)
     traits: dict[NodeName, NodeTraits] = field(default_factory=dict)
     touched: frozenset[ResourceKey] = frozenset()
     """What changed in the last turn."""
@@ -105,6 +108,7 @@ class ClusterObserver:
         stamps = self.publisher.nodes.take(dict(_nodes(changed)))
         self.publisher.observed(stamps)
         self._take_traits(changed)
+        self.notes.take(changed.get(PODS, {}))
         self._take_sources(changed)
         is_another, forget = self._is_another_source(), self._asks_for_another()
         self._take_resources(changed)

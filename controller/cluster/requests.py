@@ -9,12 +9,13 @@ from controller.cluster.actions import (
     Apply,
     ClusterAction,
     GiveUp,
+    NotePod,
     Prune,
     ReleaseFinalizer,
     WriteStatus,
 )
 from controller.cluster.event_object import event_object, namespace_of
-from controller.cluster.objects import FIELD_MANAGER, RESOURCES
+from controller.cluster.objects import FIELD_MANAGER, NETWORK_STATUS, RESOURCES
 from controller.cluster.status_patch import status_patch
 from controller.cluster.transitions import ClusterEvent
 from kube.api import Api, Json
@@ -36,6 +37,10 @@ def carry_out(api: Api, action: ClusterAction) -> bytes:
         case AddFinalizer() | ReleaseFinalizer():
             metadata = {"resourceVersion": action.over, "finalizers": list(action.finalizers)}
             return api.patch(ref, {"metadata": metadata})
+        case NotePod():
+            # By the subresource, whose writer may change neither what a pod runs nor where (pods/status).
+            told = {"uid": action.uid, "annotations": {NETWORK_STATUS: action.note}}
+            return api.patch(ref, {"metadata": told}, subresource="status")
         case WriteStatus():
             patch = status_patch(action.before, action.status)
             return api.patch(ref, {"status": patch}, subresource="status")

@@ -75,6 +75,7 @@ class ClusterTeller:
         actions: list[ClusterAction] = list(self._sources(state, now, events))
         actions += self._mirrored(keys)
         actions += self._statuses(keys, now, events)
+        actions += self.observer.notes.wanted(state)
         events += self._node_events()
         events += self._pod_events(state)
         exhausted = exhausted_pods(state, observation.reports)
@@ -86,6 +87,8 @@ class ClusterTeller:
 
     def pause(self) -> float:
         """Return the seconds until something that was put off is due."""
+        if self.observer.notes.is_behind:
+            return 0.0
         due = self.executor.wake_in
         return math.inf if due is None else due
 

@@ -148,9 +148,11 @@ def test_an_installation_makes_these_objects(server: ControlPlane) -> None:
         "ServiceAccount atoll-agents/atoll-agent",
         "ServiceAccount atoll-system/atoll-controller",
         "ValidatingAdmissionPolicy atoll-agent-token",
+        "ValidatingAdmissionPolicy atoll-controller-pods",
         "ValidatingAdmissionPolicy atoll-controller-roles",
         "ValidatingAdmissionPolicy atoll-node-status",
         "ValidatingAdmissionPolicyBinding atoll-agent-token",
+        "ValidatingAdmissionPolicyBinding atoll-controller-pods",
         "ValidatingAdmissionPolicyBinding atoll-controller-roles",
         "ValidatingAdmissionPolicyBinding atoll-node-status",
     ]

@@ -12,6 +12,7 @@ import pytest
 from cli.lab.control_plane import Binaries, CommandRefused, ControlPlane
 from compiler.names import NodeName
 from controller.cluster.identities import Put, identities_for
+from controller.cluster.objects import NETWORK_STATUS
 from tests.cluster.chart import (
     AGENT,
     AGENTS,
@@ -62,13 +63,15 @@ def test_the_agent_needs_a_privileged_namespace_but_is_not_privileged(server: Co
     complaint = str(refusal.value)
     assert "host namespaces (hostNetwork=true)" in complaint
     assert 'must not include "NET_ADMIN", "SYS_ADMIN" in securityContext.capabilities.add' in complaint
-    assert 'hostPath volumes (volumes "state", "socket", "netns", "sysctls")' in complaint
+    volumes = 'hostPath volumes (volumes "state", "socket", "netns", "sysctls", "cni-conf", "cni-bin")'
+    assert volumes in complaint
     assert "privileged (" not in complaint
     assert "hostPID" not in complaint
 
 
 CONTROLLER_MAY = [
     ("list", "", "pods", "default", ""),
+    ("patch", "", "pods/status", "default", ""),
     ("watch", "", "nodes", "", ""),
     ("watch", "discovery.k8s.io", "endpointslices", "default", ""),
     ("patch", "atoll.dev", "virtualnetworks", "default", ""),
@@ -91,6 +94,8 @@ CONTROLLER_MAY_NOT = [
     ("create", "", "pods", NAMESPACE, ""),
     ("create", "", "pods", AGENTS, ""),
     ("patch", "", "pods", "default", ""),
+    ("update", "", "pods/status", "default", ""),
+    ("patch", "", "nodes/status", "", "worker-1"),
     ("create", "", "pods/exec", AGENTS, "any"),
     ("create", "", "pods/eviction", "default", "any"),
     ("patch", "", "nodes", "", "worker-1"),
@@ -201,6 +206,54 @@ def policed(server: ControlPlane) -> ControlPlane:
         except CommandRefused:
             return server
     raise AssertionError(f"the policy atoll-controller-roles was not in force after {SECONDS:g} s")
+
+
+@pytest.fixture(scope="module")
+def pod(policed: ControlPlane) -> str:
+    """A pod with a label and annotations, in the namespace `default`."""
+    account = {"apiVersion": "v1", "kind": "ServiceAccount"}
+    account |= {"metadata": {"name": "default", "namespace": "default"}}  # type: ignore[dict-item]
+    policed.kubectl("apply", "-f", "-", input=json.dumps(account))
+    metadata = {
+        "name": "web",
+        "namespace": "default",
+        "labels": {"app": "web"},
+        "annotations": {"theirs": "1"},
+    }
+    spec = {"containers": [{"name": "main", "image": "registry.example/image"}]}
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+    policed.kubectl("create", "-f", "-", input=json.dumps(body))
+    return "web"
+
+
+def patch_pod(server: ControlPlane, pod: str, patch: object) -> str:
+    arguments = ("patch", "pod", pod, "-n", "default", "--subresource=status", "--type=merge")
+    return as_controller(server, *arguments, f"--patch={json.dumps(patch)}", "-o", "json")
+
+
+def test_the_controller_tells_a_pod_of_its_network(policed: ControlPlane, pod: str) -> None:
+    patch = {"metadata": {"annotations": {NETWORK_STATUS: "[]"}}, "spec": {"hostNetwork": True}}
+    told = json.loads(patch_pod(policed, pod, patch))
+    assert told["metadata"]["annotations"] == {"theirs": "1", NETWORK_STATUS: "[]"}
+    assert "hostNetwork" not in told["spec"]
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        pytest.param({"metadata": {"annotations": {"theirs": "2"}}}, id="another annotation"),
+        pytest.param({"metadata": {"annotations": {"new": "1"}}}, id="a new annotation"),
+        pytest.param({"metadata": {"annotations": {"theirs": None}}}, id="an annotation less"),
+        pytest.param({"metadata": {"annotations": None}}, id="all annotations"),
+        pytest.param({"metadata": {"labels": {"app": "db"}}}, id="a label"),
+        pytest.param({"metadata": {"finalizers": ["example.com/hold"]}}, id="a finalizer"),
+        pytest.param({"status": {"phase": "Failed"}}, id="the status itself"),
+        pytest.param({"status": {"podIPs": [{"ip": "10.1.0.1"}], "podIP": "10.1.0.1"}}, id="addresses"),
+    ],
+)
+def test_the_controller_tells_a_pod_nothing_else(policed: ControlPlane, pod: str, patch: object) -> None:
+    with pytest.raises(CommandRefused, match=f"may write its annotation {NETWORK_STATUS} only"):
+        patch_pod(policed, pod, patch)
 
 
 def role(name: str, *, group: str = "atoll.dev", resource: str = "nodenetworks") -> dict[str, object]:

@@ -209,6 +209,21 @@ def test_the_status_changes_only_the_status(space: Space) -> None:
     assert at(patched, "spec", "subnets") == ["10.10.0.0/24"]
 
 
+def test_the_status_of_a_pod_changes_its_annotations_and_never_its_spec(space: Space) -> None:
+    container = {"name": "main", "image": "registry.example/image"}
+    created = read(
+        space.create(kinds.PODS, {"metadata": {"name": "web"}, "spec": {"containers": [container]}})
+    )
+    metadata = {"uid": at(created, "metadata", "uid"), "annotations": {"example.com/note": "told"}}
+    patch = {"metadata": metadata, "spec": {"hostNetwork": True}}
+    patched = read(space.api.patch(space.ref(kinds.PODS, "web"), patch, subresource="status"))
+    assert at(patched, "metadata", "annotations", "example.com/note") == "told"
+    assert at(patched, "spec", "hostNetwork") is None
+    other = {"metadata": metadata | {"uid": "00000000-0000-0000-0000-000000000000"}}
+    with pytest.raises(Conflict):
+        space.api.patch(space.ref(kinds.PODS, "web"), other, subresource="status")
+
+
 def test_the_generation_counts_changes_of_the_spec_alone(space: Space) -> None:
     ref = space.ref(NETWORKS, "shop")
     created = read(space.create(NETWORKS, network("shop")))

@@ -294,6 +294,12 @@ class Stage:
         self.api.create(PODS, {"metadata": metadata, "spec": {"nodeName": f"node-{node}"}}, namespace=team)
         return ref
 
+    def pod_runs(self, name: str, *addresses: str, team: str = TEAM) -> None:
+        """The kubelet reports its addresses."""
+        ref = ObjectRef(resource=PODS, name=name, namespace=team)
+        status = {"podIP": addresses[0], "podIPs": [{"ip": address} for address in addresses]}
+        self.api.beside("kubelet").patch(ref, {"status": status}, subresource="status")
+
     def agents_apply(self, *numbers: int) -> None:
         """These agents, or all of them, apply what is published."""
         for name in [f"node-{number}" for number in numbers] or list(self.plans()):

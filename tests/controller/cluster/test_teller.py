@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from controller.cluster.leadership import Deposed
+from controller.cluster.objects import NETWORK_STATUS
+from kube.api import ObjectRef
+from kube.kinds import PODS
 from tests.controller.cluster.stage import CONFIG, SOURCE, Stage, network_ref, node_ref, router_ref, started
 from tests.controller.files import BROKEN, CLUSTER, RED, RED_AND_BLUE, network
 
 WIDER = RED | {"red.yaml": network("red", "10.1.0.0/16")}
+
+
+def pod_ref(name: str) -> ObjectRef:
+    return ObjectRef(resource=PODS, name=name, namespace="team-a")
 
 
 def writes(stage: Stage) -> list[str]:
@@ -271,6 +280,57 @@ def test_a_network_without_addresses_says_so_and_so_do_its_pods_once_each() -> N
     stage.repository.commit({"cluster.yaml": CLUSTER, "red.yaml": network("red", "10.1.0.0/24")})
     stage.settle()
     assert stage.condition(network_ref("red"), "AddressesAvailable") == ("", "")
+
+
+def network_status_of(stage: Stage, name: str) -> str | None:
+    found = stage.get(pod_ref(name))["metadata"].get("annotations", {}).get(NETWORK_STATUS)
+    assert found is None or isinstance(found, str)
+    return found
+
+
+def test_a_pod_of_a_network_is_told_of_its_interface_once_it_has_addresses() -> None:
+    stage = started(RED, network="red")
+    assert network_status_of(stage, "red-1") is None
+    stage.pod_runs("red-1", "10.1.0.1")
+    stage.settle()
+    assert json.loads(network_status_of(stage, "red-1") or "") == [
+        {"name": "team-a/red", "interface": "eth0", "ips": ["10.1.0.1"], "default": True, "dns": {}}
+    ]
+    writes(stage)
+    stage.pod_runs("red-1", "10.1.0.1")
+    stage.settle()
+    assert [one for one in writes(stage) if "pods" in one] == []
+
+
+def test_what_a_meta_plugin_has_written_is_left_as_it_is() -> None:
+    stage = started(RED, network="red")
+    stage.api.beside("multus").patch(pod_ref("red-1"), {"metadata": {"annotations": {NETWORK_STATUS: "[]"}}})
+    stage.pod_runs("red-1", "10.1.0.1")
+    stage.settle()
+    assert network_status_of(stage, "red-1") == "[]"
+
+
+def test_a_pod_of_the_default_network_is_told_nothing() -> None:
+    stage = started(RED)
+    stage.api.create(
+        PODS, {"metadata": {"name": "plain"}, "spec": {"nodeName": "node-1"}}, namespace="team-a"
+    )
+    stage.pod_runs("plain", "10.244.0.7")
+    stage.settle()
+    assert network_status_of(stage, "plain") is None
+
+
+def test_many_pods_are_told_over_several_turns() -> None:
+    stage = started({"cluster.yaml": CLUSTER, "red.yaml": network("red", "10.1.0.0/16")})
+    for number in range(150):
+        stage.pod(f"red-{number}", 1, "red")
+        stage.pod_runs(f"red-{number}", f"10.1.0.{number + 1}")
+    stage.turn()
+    told = [network_status_of(stage, f"red-{number}") is not None for number in range(150)]
+    assert sum(told) == 100
+    assert stage.teller.pause() == 0.0
+    stage.settle()
+    assert all(network_status_of(stage, f"red-{number}") for number in range(150))
 
 
 def test_a_new_object_is_guarded_in_the_turn_in_which_it_is_seen() -> None:
