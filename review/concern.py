@@ -7,14 +7,15 @@ never taken over.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from compiler.names import DEFAULT_NETWORK, NetworkNumber, NodeName
+from compiler.names import DEFAULT_NETWORK, NetworkNumber, NodeName, ObjectName
 from compiler.problem import Origin
 from verifier.fabric import Receivers
 from verifier.meaning import Meaning
+from verifier.service_meaning import OfferedPort
 
 Concern: TypeAlias = tuple[int, ...]
 
@@ -42,17 +43,18 @@ class Concerns:
 
     def __init__(self, editions: Editions, meaning: Meaning, receivers: Receivers) -> None:
         self._editions, self._meaning = editions, meaning
-        self._of_answers: dict[Hashable, int] = {}
-        self._node_local = any(port.local_only for port in meaning.services.ports)
         services = meaning.services
         everyone = [replace(node, present=frozenset()) for node in meaning.nodes.values()]
         config = replace(meaning.config, origin=_NOWHERE, deletions_origin=None, limits_origin=None)
-        self._cluster = editions.of("cluster", (config, everyone, services.closed, services.closed_ports))
+        closed = (services.closed, services.closed_ports)
+        ports = _ports_by_network(meaning)
+        self._cluster = editions.of("cluster", (config, everyone, closed, ports.get(DEFAULT_NETWORK)))
         hardware: dict[int, set[object]] = {}
         for (address, identifier), mac in receivers.items():
             hardware.setdefault(identifier, set()).add((address, mac))
+        base = meaning.config.number_base
         self._networks = {
-            number: self._network(number, hardware.get(meaning.config.number_base + number, set()))
+            number: self._network(number, hardware.get(base + number), ports.get(number))
             for number in meaning.networks
         }
 
@@ -61,26 +63,30 @@ class Concerns:
         return tuple(self._parts(node))
 
     def _parts(self, node: NodeName) -> Iterator[int]:
+        """Networks as far as two steps from here: what a carried network may reach is judged here as well."""
         meaning = self._meaning
         yield self._cluster
         yield self._editions.of(("node", node), meaning.nodes[node])
         visible = meaning.visible(node)
         for number in sorted(visible.union(*(meaning.networks[near].peers for near in visible))):
             yield self._networks[number]
-        for client in (DEFAULT_NETWORK, *sorted(visible)):
-            yield self._answers(node, client)
 
-    def _network(self, number: NetworkNumber, hardware: set[object]) -> int:
+    def _network(self, number: NetworkNumber, hardware: set[object] | None, ports: object) -> int:
         network = self._meaning.networks[number]
         subnets = tuple(replace(subnet, origin=_NOWHERE) for subnet in network.declared.subnets)
         declared = replace(network.declared, origin=_NOWHERE, subnets=subnets, labels={})
-        return self._editions.of(("network", number), (replace(network, declared=declared), hardware))
+        value = (replace(network, declared=declared), hardware, ports)
+        return self._editions.of(("network", number), value)
 
-    def _answers(self, node: NodeName, client: NetworkNumber) -> int:
-        """Of all nodes alike, unless a Service answers locally."""
-        part = ("answers", node if self._node_local else None, client)
-        found = self._of_answers.get(part)
-        if found is None:
-            answers = self._meaning.answers(node, client)
-            found = self._of_answers[part] = self._editions.of(part, answers)
-        return found
+
+def _ports_by_network(meaning: Meaning) -> Mapping[NetworkNumber, list[OfferedPort]]:
+    """The ports of Services with endpoints there. In the default network, of those that networks meet too."""
+    met = frozenset[ObjectName]().union(*(network.services for network in meaning.networks.values()))
+    found: dict[NetworkNumber, list[OfferedPort]] = {}
+    for port in meaning.services.ports:
+        behind = {backing.network for backing in port.backings}
+        if behind == {DEFAULT_NETWORK} and port.service not in met:
+            continue
+        for number in behind:
+            found.setdefault(number, []).append(port)
+    return found
