@@ -154,16 +154,21 @@ class Engine:
 
     @property
     def strays(self) -> tuple[Lease, ...]:
-        """Attachments with an address that is no longer this node's to give."""
+        """Attachments with an address that another node may be given, for it is no longer this one's.
+
+        An address of no subnet any more is given to nobody, however long its pod may run.
+        """
         return tuple(
             lease
             for lease in self.store.leases.values()
-            if self.holds(lease)
-            and not all(
-                self.blocks_of(lease.attachment.network).holds(address)
-                for address in lease.attachment.addresses
-            )
+            if self.holds(lease) and any(self._is_astray(lease, one) for one in lease.attachment.addresses)
         )
+
+    def _is_astray(self, lease: Lease, address: Address) -> bool:
+        network = self.network_of(lease.attachment.network)
+        if network is None or self.blocks_of(network.number).holds(address):
+            return False
+        return any(address in subnet for subnet in network.subnets)
 
     def apply(self, publication: Publication) -> tuple[Action, ...]:
         """Bring a plan into force; returns what changed of links, routes and rules.

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,10 @@ from agent.fake_nft import FakeNft
 from agent.nft import NftRefused
 from compiler.layering import base_layout
 from compiler.layout import LinkKind
-from compiler.names import ObjectName
-from compiler.plan import Presence
+from compiler.names import NodeNumber, ObjectName
+from compiler.plan import Block, Presence
 from compiler.rendering import ruleset_of
-from tests.agent.node import GRACE, FakeNode, plan_with_pods, publication, request
+from tests.agent.node import GRACE, FakeNode, bound, plan_with_pods, publication, request
 from tests.compiler.sample_plans import BLUE, GREEN, RED, node_plan
 
 RED_ALONE = replace(RED, peers=())
@@ -280,3 +281,21 @@ def test_a_pod_whose_sandbox_ended_unnoticed_leaves_nothing_to_repair_for_ever(n
     node.ask(request(Command.ADD))
     node.kernel.end_pod("/run/netns/c1")
     assert node.engine.repair(ruleset_too=False) == ()
+
+
+def _astray(node: FakeNode) -> list[str]:
+    return [lease.attachment.pod for lease in node.engine.strays]
+
+
+def test_a_pod_whose_address_was_taken_from_the_node_is_astray(node: FakeNode) -> None:
+    asked = replace(RED, blocks=(*RED.blocks, Block(prefix=ip_network("10.1.0.200/32"), node=NodeNumber(1))))
+    wide = replace(asked, subnets=(ip_network("10.1.0.0/24"),))
+    pods = (bound("team-a/web-0", 1, addresses=("10.1.0.200",)),)
+    node.apply(plan_with_pods(wide, BLUE, GREEN, pods=pods))
+    node.ask(request(Command.ADD))
+    assert _astray(node) == []
+    taken = replace(wide, blocks=RED.blocks)
+    node.apply(plan_with_pods(taken, BLUE, GREEN))
+    assert _astray(node) == ["team-a/web-0"]
+    node.apply(plan_with_pods(replace(taken, subnets=(ip_network("10.9.0.0/24"),)), BLUE, GREEN))
+    assert _astray(node) == []

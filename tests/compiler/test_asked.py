@@ -143,6 +143,17 @@ def test_a_pod_that_comes_back_to_its_node_has_its_address_at_once() -> None:
     assert blocks(back) == {"10.1.0.200/32": "node-1"}
 
 
+def test_an_address_leaves_a_node_that_is_lost() -> None:
+    first = compiled(TWO, cluster(asking("web", "10.1.0.200", 1)))
+    lost = recompile(
+        first,
+        Change(nodes={NODES[0]: None}, pods={name("web"): asking("web", "10.1.0.200", 2)}),
+    )
+    assert blocks(lost) == {}
+    after = recompile(lost, Change(confirmed=lost.allocations.generation))
+    assert blocks(after) == {"10.1.0.200/32": "node-2"}
+
+
 def test_the_next_pod_gets_the_address_when_the_first_is_gone() -> None:
     first = compiled(TWO, cluster(asking("a", "10.1.0.200", 1), asking("b", "10.1.0.200", 1)))
     assert told(recompile(first, Change(pods={name("a"): None})))["b"] == "10.1.0.200"
