@@ -72,16 +72,16 @@ def _within(interval: Interval, many: Intervals) -> Intervals:
 
 def _walk(left: Intervals, right: Intervals) -> Intervals:
     found: list[Interval] = []
-    i = j = 0
-    while i < len(left) and j < len(right):
-        first = max(right[j][0], left[i][0])
-        last = min(right[j][1], left[i][1])
-        if first <= last:
-            found.append((first, last))
-        if left[i][1] < right[j][1]:
-            i += 1
-        else:
-            j += 1
+    at, end = 0, len(right)
+    for first, last in left:
+        while at < end and right[at][1] < first:
+            at += 1
+        while at < end and right[at][0] <= last:
+            low, high = right[at]
+            found.append((max(first, low), min(last, high)))
+            if high > last:
+                break
+            at += 1
     return tuple(found)
 
 

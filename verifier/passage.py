@@ -30,7 +30,7 @@ from verifier.ruleset import (
     Statement,
     VerdictMap,
 )
-from verifier.scene import Asked, Met, Typed, types_among
+from verifier.scene import Asked, Met, Typed
 from verifier.state import Link
 
 PassageKey = tuple[object, ...]
@@ -66,7 +66,7 @@ def holds(asked: tuple[Asked, ...], keys: Keys, routing: Routing) -> bool:
                 if key is None or key.descend(values) is not found:
                     return False
             case Typed(family=family, wanted=wanted, daddr=daddr, found=inside):
-                if intersect(daddr, types_among(routing, family, wanted)) != inside:
+                if intersect(daddr, routing.types_among(family, wanted)) != inside:
                     return False
     return True
 

@@ -15,6 +15,7 @@ from verifier.fault import Contradiction
 from verifier.intervals import (
     Interval,
     Intervals,
+    contains,
     intersect,
     only,
     prefix_interval,
@@ -22,6 +23,7 @@ from verifier.intervals import (
     union,
 )
 from verifier.packets import any_address
+from verifier.ruleset import FIB_TYPES
 from verifier.state import LOCAL_TABLE, MAIN_TABLE, Address, Link, Route, RouteKind, Rule, State
 
 LOOPBACK: Final = "lo"
@@ -171,6 +173,8 @@ class Routing:
         self._back: dict[tuple[int, str], dict[str, Intervals]] = {}
         self._types: dict[int, dict[RouteKind, Intervals]] = {}
         self._hops: dict[tuple[int, int, str], list[tuple[Intervals, Hop]]] = {}
+        self._sent: dict[tuple[int, int, str], Intervals] = {}
+        self._among: dict[tuple[int, Intervals], Intervals] = {}
 
     def table(self, family: int, number: int) -> Table:
         key = (family, number)
@@ -249,6 +253,27 @@ class Routing:
             self._types[family] = self._typed(family)
         return self._types[family]
 
+    def types_among(self, family: int, wanted: Intervals) -> Intervals:
+        """The addresses of these types (FIB_TYPES)."""
+        key = (family, wanted)
+        if key not in self._among:
+            self._among[key] = self._of_types(family, wanted)
+        return self._among[key]
+
+    def _of_types(self, family: int, wanted: Intervals) -> Intervals:
+        """In IPv4 what no local route knows is unicast."""
+        typed = {
+            FIB_TYPES[kind.value]: covered
+            for kind, covered in self.types(family).items()
+            if kind.value in FIB_TYPES
+        }
+        among = union(i for number, covered in typed.items() if contains(wanted, number) for i in covered)
+        unicast = FIB_TYPES[RouteKind.UNICAST]
+        if family == 4 and contains(wanted, unicast):
+            others = union(i for number, covered in typed.items() if number != unicast for i in covered)
+            among = union((*among, *subtract(any_address(4), others)))
+        return among
+
     def _typed(self, family: int) -> dict[RouteKind, Intervals]:
         found: dict[RouteKind, list[Interval]] = {}
         if family == 4:
@@ -267,11 +292,24 @@ class Routing:
             route = self.table(family, table).find(destinations[0][0])
             if route is not None and route.via is not None:
                 return [(destinations, self._hop(link, route.via))]
+        found = [
+            (intersect(destinations, covered), hop) for covered, hop in self._hops_of(family, table, link)
+        ]
+        return [(common, hop) for common, hop in found if common]
+
+    def sent_on(self, family: int, table: int, link: str) -> Intervals:
+        """The destinations that a VXLAN device sends to some node."""
+        key = (family, table, link)
+        if key not in self._sent:
+            known = self._hops_of(family, table, link)
+            self._sent[key] = union(i for covered, hop in known if hop.remote is not None for i in covered)
+        return self._sent[key]
+
+    def _hops_of(self, family: int, table: int, link: str) -> list[tuple[Intervals, Hop]]:
         key = (family, table, link)
         if key not in self._hops:
             self._hops[key] = self._all_hops(family, table, link)
-        found = [(intersect(destinations, covered), hop) for covered, hop in self._hops[key]]
-        return [(common, hop) for common, hop in found if common]
+        return self._hops[key]
 
     def _all_hops(self, family: int, table: int, link: str) -> list[tuple[Intervals, Hop]]:
         joined: dict[Hop, list[Interval]] = {}

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from verifier.batch import DADDR, PROTOCOL, SADDR, Batch
-from verifier.intervals import Intervals, contains, subtract, union
-from verifier.packets import any_address
+from verifier.intervals import Intervals
 from verifier.routing import Routing
-from verifier.ruleset import FIB_TYPES, PROTOCOLS, Field, Hook
-from verifier.state import Link, RouteKind
+from verifier.ruleset import PROTOCOLS, Field, Hook
+from verifier.state import Link
 
 NFPROTO: Final = {4: 2, 6: 10}
 DEVICE_FIELDS: Final = frozenset(
@@ -128,26 +127,11 @@ class Scene:
 
     def of_types(self, batch: Batch, wanted: Intervals) -> tuple[list[Batch], list[Batch]]:
         """Those whose destination has one of these types (FIB_TYPES)."""
-        among = types_among(self.routing, self.family, wanted)
+        among = self.routing.types_among(self.family, wanted)
         inside, outside = batch.meet(DADDR, among), batch.without(DADDR, among)
         found = inside.now[DADDR] if inside else ()
         self.asked.append(Typed(self.family, wanted, batch.now[DADDR], found))
         return [inside] if inside else [], [outside] if outside else []
-
-
-def types_among(routing: Routing, family: int, wanted: Intervals) -> Intervals:
-    """The addresses of these types (FIB_TYPES); in IPv4 what no local route knows is unicast."""
-    typed = {
-        FIB_TYPES[kind.value]: covered
-        for kind, covered in routing.types(family).items()
-        if kind.value in FIB_TYPES
-    }
-    among = union(i for number, covered in typed.items() if contains(wanted, number) for i in covered)
-    unicast = FIB_TYPES[RouteKind.UNICAST]
-    if family == 4 and contains(wanted, unicast):
-        others = union(i for number, covered in typed.items() if number != unicast for i in covered)
-        among = union((*among, *subtract(any_address(4), others)))
-    return among
 
 
 def _spared(batch: Batch) -> tuple[list[Batch], list[Batch]]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from verifier.batch import DADDR, DPORT, MARK, SADDR, Batch, coalesce
-from verifier.intervals import Intervals, union
+from verifier.intervals import Intervals, intersect, only
 from verifier.outcome import Fate, Flow, Outcome, Trail
 from verifier.passage import Crossing, Shape, Shared
 from verifier.program import Program
@@ -29,6 +29,8 @@ MULTICAST: Final[dict[int, Intervals]] = {
 }
 """Never forwarded without a multicast router: for the node itself, if for anyone (ip_route_input)."""
 _TRANSLATED: Final = 1 << SADDR | 1 << DADDR | 1 << DPORT
+_FEW: Final = 64
+"""Intervals of destinations; more are hardly the same on another node."""
 _TO_THE_NODE: Final = (
     RouteKind.LOCAL,
     RouteKind.BROADCAST,
@@ -116,7 +118,7 @@ class Visit:
         local, leaving = self._ways(onward, vrf, came_by)
         for group in leaving:
             self._outward(Hook.FORWARD, group, iif)
-        self._end(self._hook(Hook.INPUT, here + local, iif=iif), Outcome(fate=Fate.LOCAL))
+        self._end(self._often(Hook.INPUT, here + local, iif, None), Outcome(fate=Fate.LOCAL))
 
     def make(self, batch: Batch) -> tuple[Flow, ...]:
         """Routed, judged in output, and routed again where that changed the destination."""
@@ -152,10 +154,10 @@ class Visit:
             moved = [batch for batch in passed if batch.translated >> DADDR & 1]
             passed = [batch for batch in passed if not batch.translated >> DADDR & 1]
             self._reroute(moved)
-        elif out.peer is not None and not (group.several or self.traced or self.undo):
-            passed = self._remembered(hook, group.batches, iif, out)
-        else:
+        elif group.several:
             passed = self._hook(hook, group.batches, iif=iif, oif=out)
+        else:
+            passed = self._often(hook, group.batches, iif, out)
         left = self._hook(Hook.POSTROUTING, self._fewer(passed), iif=iif, oif=out)
         for name, batches in _by_link(left).items():
             self._leave(batches, self.ground.routing.links[name])
@@ -190,7 +192,17 @@ class Visit:
         self.asked += scene.asked
         return passed
 
-    def _remembered(self, hook: Hook, batches: list[Batch], iif: Link | None, oif: Link) -> list[Batch]:
+    def _often(self, hook: Hook, batches: list[Batch], iif: Link | None, oif: Link | None) -> list[Batch]:
+        """A hook that packets of a network may well meet alike on every node."""
+        own = iif is None or iif.kind != "vrf" or (oif is not None and oif.peer is None and oif.kind != "vrf")
+        many = sum(len(batch.now[DADDR]) for batch in batches) > _FEW
+        if own or many or self.traced or self.undo or not batches:
+            return self._hook(hook, batches, iif=iif, oif=oif)
+        return self._remembered(hook, batches, iif, oif)
+
+    def _remembered(
+        self, hook: Hook, batches: list[Batch], iif: Link | None, oif: Link | None
+    ) -> list[Batch]:
         """Host links lead to the same few places on every node, so what rules say there is the same."""
         seen = tuple(batch.likeness for batch in batches)
         key = (self.ground.shape.place(iif), self.ground.shape.place(oif), hook, self.family, seen)
@@ -260,16 +272,18 @@ class Visit:
 
     def _over(self, batch: Batch, device: Link) -> None:
         table = batch.way.table if batch.way else 0
-        found = self.ground.routing.hops(self.family, table, device.name, batch.now[DADDR])
-        sent = [(common, hop) for common, hop in found if hop.remote is not None]
-        for common, hop in found:
+        routing, daddr = self.ground.routing, batch.now[DADDR]
+        if batch.translated >> DADDR & 1 and not self.traced and only(daddr) is None:
+            sent = intersect(daddr, routing.sent_on(self.family, table, device.name))
+            if sent == daddr:
+                self._end([batch], self.ground.overlay(device, table, Hop()))
+                return
+        for common, hop in routing.hops(self.family, table, device.name, daddr):
+            cut = batch.cut(DADDR, common)
             if hop.remote is None:
-                self._end([batch.cut(DADDR, common)], _lost_at(device.name, hop.why))
-        if len(sent) > 1 and batch.translated >> DADDR & 1 and not self.traced:
-            every = union(interval for common, _ in sent for interval in common)
-            sent = [(every, Hop())]
-        for common, hop in sent:
-            self._end([batch.cut(DADDR, common)], self.ground.overlay(device, table, hop))
+                self._end([cut], _lost_at(device.name, hop.why))
+            else:
+                self._end([cut], self.ground.overlay(device, table, hop))
 
     def _cross(self, batch: Batch, device: Link, peer: Link) -> None:
         """To the other end of a pair, whose hardware address the frame must bear."""
