@@ -127,6 +127,8 @@ _NEIGHBOURS: Final = msgspec.json.Decoder(list[_Neighbour])
 _FORWARDING: Final = msgspec.json.Decoder(list[_Forwarding])
 
 _NOWHERE: Final = frozenset({RouteKind.UNREACHABLE, RouteKind.BLACKHOLE, RouteKind.PROHIBIT, RouteKind.THROW})
+_LINK_LOCAL: Final = 0xFE80 << 112
+"""Here IPv6's link-local addresses begin; multicast is behind them."""
 _PLAIN_RULE: Final = frozenset({"priority", "src", "table", "l3mdev", "iif", "protocol"})
 _KINDS: Final[Mapping[str, RouteKind]] = MappingProxyType(
     {str(kind): kind for kind in RouteKind}
@@ -197,11 +199,15 @@ def _group(found: _Link) -> int:
 
 
 def _routes(text: bytes, family: int, vrf_tables: set[int | None]) -> Iterator[Route]:
-    """In the kernel's order. Of a node's own with one prefix and metric in IPv4, the first is in force."""
+    """In the kernel's order. Of a node's own with one prefix and metric, the first is in force.
+
+    Not so for what lies on every device, IPv6's link-local and multicast prefixes.
+    """
     taken: set[tuple[int, int, int, int]] = set()
     for route in _all_routes(text, family, vrf_tables):
         place = (route.table, route.network, route.length, route.metric)
-        if family == 6 or route.table in vrf_tables or place not in taken:
+        everywhere = family == 6 and route.network >= _LINK_LOCAL
+        if route.table in vrf_tables or everywhere or place not in taken:
             yield route
         taken.add(place)
 

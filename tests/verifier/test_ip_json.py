@@ -140,6 +140,14 @@ def test_of_the_nodes_own_routes_to_one_prefix_the_first_is_in_force() -> None:
         {"type":"local","dst":"10.244.2.1","dev":"veth1","table":"local","flags":[]}]"""
     (found,) = read_state(replace(EMPTY, routes4=routes)).routes
     assert found.link == "veth0"
+    (found,) = read_state(replace(EMPTY, routes6=routes.replace(b"10.244.2.1", b"fd00::1"))).routes
+    assert found.link == "veth0"
+
+
+def test_link_local_routes_are_there_for_every_device() -> None:
+    routes = b"""[{"dst":"fe80::/64","dev":"veth0","table":"main","metric":256,"flags":[]},
+        {"dst":"fe80::/64","dev":"veth1","table":"main","metric":256,"flags":[]}]"""
+    assert [route.link for route in read_state(replace(EMPTY, routes6=routes)).routes] == ["veth0", "veth1"]
 
 
 def test_a_route_of_a_vrf_with_several_next_hops_is_refused() -> None:
