@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import click
 
-from cli.failure import ExitCode
+from cli.failure import ExitCode, Failure
 from cli.options import folder_option, inventory_option
 
 if TYPE_CHECKING:
@@ -56,6 +58,12 @@ class Form(StrEnum):
     show_default=True,
     help="For terminals, comments, machines, or browsers.",
 )
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Write review.md, review.json and review.html there as well.",
+)
 def command(
     base: str,
     head: str,
@@ -67,6 +75,7 @@ def command(
     approved_by: tuple[str, ...],
     proof: bool,
     form: str,
+    out: Path | None,
 ) -> int:
     """Tell what HEAD does that BASE does not.
 
@@ -83,6 +92,8 @@ def command(
     with progress("reading the inventory"):
         cluster = _cluster(inventory, allocations)
     review = _review(pair, cluster, approved_by, proof=proof)
+    if out is not None:
+        _write(out, review)
     _print(review, Form(form))
     return ExitCode.FINE if _may_pass(review) else ExitCode.PROBLEMS
 
@@ -136,25 +147,48 @@ def _certificate(states: States) -> Certificate | None:
         return certificate_of(compilation)
 
 
+FILES: Mapping[str, Form] = MappingProxyType(
+    {"review.md": Form.MARKDOWN, "review.json": Form.JSON, "review.html": Form.HTML}
+)
+"""What --out writes: one review in the forms that are kept."""
+
+
+def _write(out: Path, review: Review) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, form in FILES.items():
+            (out / name).write_text(_told(review, form), encoding="utf-8")
+    except OSError as error:
+        place = error.filename or out
+        raise Failure(
+            f"{place}: {error.strerror}. Give a directory that can be written to as --out."
+        ) from None
+
+
 def _print(review: Review, form: Form) -> None:
+    if form is not Form.TEXT:
+        click.echo(_told(review, form), nl=False)
+        return
+    from cli.console import console
+    from cli.diff_text import print_review
+
+    print_review(console(), review)
+
+
+def _told(review: Review, form: Form) -> str:
     match form:
         case Form.MARKDOWN:
             from review.markdown import markdown
 
-            click.echo(markdown(review), nl=False)
+            return markdown(review)
         case Form.JSON:
             from review.document import document
 
-            click.echo(document(review), nl=False)
-        case Form.HTML:
+            return document(review)
+        case _:
             from review.html import html
 
-            click.echo(html(review), nl=False)
-        case Form.TEXT:
-            from cli.console import console
-            from cli.diff_text import print_review
-
-            print_review(console(), review)
+            return html(review)
 
 
 def _may_pass(review: Review) -> bool:

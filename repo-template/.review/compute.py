@@ -95,15 +95,9 @@ def _steps(options: argparse.Namespace, base: str, merged: str) -> dict[str, int
     if inventory and steps["validate"] == 0:
         steps["verify"] = _atoll("verify", *at)
     approved = [word for name in options.approved_by for word in ("--approved-by", name)]
-    told = ("diff", base, merged, "--repo", ".", *inventory, *approved)
-    forms = [
-        _atoll(*told, "--format", "json", "--no-proof", out=options.out / "review.json"),
-        _atoll(*told, "--format", "markdown", out=options.out / "review.md"),
-        _atoll(*told, "--format", "html", out=options.out / "review.html"),
-    ]
-    if not options.leave_approvals:
-        _atoll(*told)  # for whoever sits at this machine
-    return steps | {"diff": max(forms)}
+    proof = ["--proof"] if inventory else []
+    told = ("diff", base, merged, "--repo", ".", *inventory, *approved, *proof, "--out", str(options.out))
+    return steps | {"diff": _atoll(*told)}
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -151,13 +145,10 @@ def _git(*arguments: str, **environment: str) -> str:
     return done.stdout.strip()
 
 
-def _atoll(*arguments: str, out: Path | None = None) -> int:
-    """Its exit code; what it prints goes to the log, or into a file."""
-    if out is None:
-        print(f"\n$ atoll {arguments[0]}", flush=True)
-        return subprocess.run(["atoll", *arguments], check=False).returncode
-    with out.open("wb") as file:
-        return subprocess.run(["atoll", *arguments], stdout=file, check=False).returncode
+def _atoll(*arguments: str) -> int:
+    """Its exit code; what it prints is for the log."""
+    print(f"\n$ atoll {arguments[0]}", flush=True)
+    return subprocess.run(["atoll", *arguments], check=False).returncode
 
 
 if __name__ == "__main__":

@@ -169,6 +169,19 @@ def test_the_verifier_says_of_head_what_it_proved(desk: Desk) -> None:
     assert certificate["proved"] is True
 
 
+def test_a_review_is_kept_in_every_form_that_is_kept(desk: Desk, tmp_path: Path) -> None:
+    desk.commit("Ada", TWO)
+    desk.commit("Bea", JOINED)
+    out = tmp_path / "deep" / "out"
+
+    done = atoll("diff", "main~1", "main", "--repo", desk.bench.path, "--format", "json", "--out", out)
+
+    assert done.code == 0
+    assert sorted(path.name for path in out.iterdir()) == ["review.html", "review.json", "review.md"]
+    assert (out / "review.json").read_text() == done.out
+    assert (out / "review.md").read_text().startswith("## Atoll review: opens\n")
+
+
 def test_outside_a_repository_revisions_name_nothing(tmp_path: Path) -> None:
     done = atoll("diff", "main", "HEAD", cwd=tmp_path)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -226,3 +227,29 @@ def test_a_base_that_is_not_there_is_said_in_one_line(repository: Repository) ->
     done = run("compute.py", "--base", "origin/main", cwd=repository.path, environment=ENVIRONMENT)
     assert (done.returncode, done.stdout) == (1, "")
     assert "review: git rev-parse failed: is origin/main^{commit} there, and fetched?" in done.stderr
+
+
+def test_make_does_the_same_without_containers(repository: Repository) -> None:
+    repository.commit({"networks/payments/more.yaml": NETWORK})
+    programs = repository.path / ".review" / ".venv"
+    programs.mkdir()
+    (programs / "bin").symlink_to(Path(sys.executable).parent)
+    (programs / "made").touch()
+    done = subprocess.run(
+        ["make", "BASE=main"],
+        cwd=repository.path,
+        env=ENVIRONMENT | {"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Network payments/more is added." in done.stdout
+    assert sorted(path.name for path in (repository.path / ".review" / "out").iterdir()) == [
+        "policy.json",
+        "review.html",
+        "review.json",
+        "review.md",
+        "run.json",
+    ]
+    assert repository.git("status", "--porcelain") == ""
