@@ -24,7 +24,7 @@ from verifier.layout_text import LayoutReader
 from verifier.meaning import Meaning, meaning_of
 from verifier.nft_text import Reader
 from verifier.state import Node
-from verifier.surroundings import OUTSIDE, foreign_links, surrounded
+from verifier.surroundings import foreign_links, surrounded
 
 _INTERFACE = "eth0"
 
@@ -158,7 +158,7 @@ class Ground:
         links = cluster.kernels[node].node.state.links
         foreign = list(foreign_links(cluster.kernels[node].node))
         fitting = [name for name in foreign if bool(links[name].addresses) is (end.pod is None)]
-        return Place(node=node, link=[*fitting, *foreign, OUTSIDE][0])
+        return Place(node=node, link=[*fitting, *foreign][0])
 
 
 def _name_of(pod: Pod) -> ObjectName:

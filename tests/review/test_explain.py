@@ -72,6 +72,20 @@ def test_a_node_that_holds_something_else_is_found_out() -> None:
     assert (answer.reaches, answer.declared, answer.as_declared) == (False, True, False)
 
 
+def test_a_node_may_be_as_its_kernel_is() -> None:
+    """Its ports are found by the routes that lead to the pods, whatever they are called."""
+    names = (NodeName("node-1"), NodeName("node-2"))
+    kernels = ground().cluster(names, ()).kernels
+    real = Ground(
+        meaning=ground().meaning,
+        inventory=ground().inventory,
+        plans=scene.compiled().plans,
+        real={name: kernels[name].node for name in names},
+    )
+    for target in ("red-1", "red-2", "blue-2", "service:web"):
+        assert ask("blue-1", target, on=real) == ask("blue-1", target)
+
+
 # --- the way ---
 
 
