@@ -16,3 +16,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="rewrite golden/*/expected, and fail once with what changed, so that it is reviewed",
     )
+    parser.addoption(
+        "--topologies",
+        type=int,
+        default=100,
+        help="generated topologies in each of the ten clusters that the verifier judges; 100 by default",
+    )

@@ -1,8 +1,9 @@
 """Isolation that does not rest on routes: were one to lead astray, the ruleset would still refuse.
 
-The node is judged once more with routes that nobody means: in every table, one address for each of some
-networks by a pod port of it, and one by a device that is not ours. Nobody may get there but networks that
-talk, and those only to each other. So a route that another hand adds opens nothing by itself.
+The node is judged once more with routes that nobody means: in the tables of some networks, and in the
+main one, an address for each of them by a pod port of it, and one by a device that is not ours. Nobody may
+get there but networks that talk, and those only to each other. So a route that another hand adds opens
+nothing by itself.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 
 from compiler.names import NetworkNumber
 from verifier.evaluate import Kernel
-from verifier.fabric import Fabric
+from verifier.fabric import Fabric, Port
 from verifier.outcome import Fate, Flow
 from verifier.packets import Box, Packet, Tracking
 from verifier.state import MAIN_TABLE, Node, Route
@@ -22,8 +23,8 @@ from verifier.violation import Example, Kind, Violation
 
 NOWHERE: Final = {4: 0xF0000000, 6: 0x0100 << 112}
 """240.0.0.0/4 (RFC 1112) and 100::/64 (RFC 6666): addresses that nobody has."""
-_SOME: Final = 3
-"""Networks that every other is tried against: all pairs are read in verifier.openings."""
+_SOME: Final = 4
+"""Networks tried against each other. Rules treat all alike but for sets, which verifier.openings reads."""
 _TCP: Final = 6
 
 
@@ -41,19 +42,24 @@ def check_astray(fabric: Fabric) -> Iterator[Violation]:
     astray = _led_astray(fabric, foreign)
     kernel = Kernel(astray.node)
     for family in (4, 6):
-        for port in {port.network: port for port in fabric.ports}.values():
+        for port in _senders(fabric):
             own = sorted(value for version, value in port.addresses if version == family)
             if own:
                 yield from _held(fabric, kernel, astray, family, own[0], port.link, port.network)
         yield from _held(fabric, kernel, astray, family, NOWHERE[family] + 0xFFFF, foreign, None)
 
 
+def _senders(fabric: Fabric) -> list[Port]:
+    """A pod of each of some networks."""
+    by_network = {port.network: port for port in reversed(fabric.ports)}
+    return [by_network[number] for number in sorted(by_network)[:_SOME]]
+
+
 def _led_astray(fabric: Fabric, foreign: str) -> _Astray:
-    by_network = {port.network: port.link for port in fabric.ports}
-    some = sorted(by_network)[:_SOME]
-    targets: list[tuple[int, str]] = [(number, by_network[number]) for number in some]
+    some = _senders(fabric)
+    targets: list[tuple[int, str]] = [(port.network, port.link) for port in some]
     targets.append((0, foreign))
-    tables = {link.table for link in fabric.vrfs.values() if link.table is not None} | {MAIN_TABLE}
+    tables = {fabric.vrfs[port.network].table or MAIN_TABLE for port in some} | {MAIN_TABLE}
     bits = {4: 32, 6: 128}
     routes = tuple(
         Route(family=family, table=table, network=NOWHERE[family] + digits, length=bits[family], link=link)
@@ -62,7 +68,7 @@ def _led_astray(fabric: Fabric, foreign: str) -> _Astray:
         for digits, link in targets
     )
     state = replace(fabric.node.state, routes=(*fabric.node.state.routes, *routes))
-    addresses: dict[int, NetworkNumber | None] = {number: number for number in some}
+    addresses: dict[int, NetworkNumber | None] = {port.network: port.network for port in some}
     return _Astray(node=replace(fabric.node, state=state), addresses={**addresses, 0: None})
 
 

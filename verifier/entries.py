@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from compiler.names import NetworkNumber
-from verifier.due import DueMap
+from verifier.due import Due, DueMap
 from verifier.fabric import Fabric, Port
 from verifier.intervals import EMPTY, Intervals, point, union
 from verifier.meaning import Meaning
@@ -42,6 +42,12 @@ class Entry:
     tolerated: Intervals
     """Sources that may be let in, and then may do no more than declared; all others must go nowhere."""
     due: DueMap
+
+    @property
+    def asked(self) -> Intervals:
+        """The destinations of such packets as really come."""
+        wanted = (r for r in self.due.regions if r.claim.due is not Due.UNSENT or r.ports)
+        return union((region.first, region.last) for region in wanted)
 
 
 def entries_of(fabric: Fabric, rights: Rights, family: int) -> Iterator[Entry]:
@@ -135,8 +141,8 @@ def _host_link(fabric: Fabric, rights: Rights, family: int, number: NetworkNumbe
             who=f"a pod of {network.name}, by its host link",
             network=number,
             own=point(inside),
-            tolerated=any_address(family),
-            due=rights.of_host_link(fabric.name, number, family),
+            tolerated=EMPTY,
+            due=rights.of_host_link(number, family, fabric.here),
         )
 
 

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from compiler.names import NetworkNumber, NodeName
 from verifier.address_text import address_text, prefix_text
 from verifier.meaning import Meaning
+from verifier.routing import LOOPBACK
 from verifier.state import LOCAL_TABLE, MAIN_TABLE, Address, Link, Neighbour, Node, Route
 from verifier.violation import Kind, Violation
 
@@ -49,20 +50,12 @@ class Fabric:
     """Devices in interface groups of ours that are none of these."""
     local: Mapping[Address, Port] = field(default_factory=dict)
     """The port of each pod."""
+    here: tuple[IPv4Address | IPv6Address, ...] = ()
+    """The node's own addresses, outside VRFs."""
 
     @property
     def name(self) -> NodeName:
         return NodeName(self.node.name)
-
-    @property
-    def here(self) -> tuple[IPv4Address | IPv6Address, ...]:
-        """The node's own addresses, outside VRFs."""
-        return tuple(
-            _parsed(entry.address)
-            for link in self.node.state.links.values()
-            if link.master is None
-            for entry in link.addresses
-        )
 
 
 def fabric_of(meaning: Meaning, node: Node) -> Fabric:
@@ -75,8 +68,9 @@ def fabric_of(meaning: Meaning, node: Node) -> Fabric:
     }
     number_of = {link.name: number for number, link in vrfs.items()}
     members = [(number_of[link.master], link) for link in links.values() if link.master in number_of]
+    addresses = _addresses(node)
     ports = tuple(
-        Port(link=link.name, network=number, addresses=_addresses(node, link))
+        Port(link=link.name, network=number, addresses=frozenset(addresses.get(link.name, ())))
         for number, link in members
         if link.kind == "veth" and link.peer is None
     )
@@ -93,18 +87,24 @@ def fabric_of(meaning: Meaning, node: Node) -> Fabric:
         ports=ports,
         strays=tuple(n for n, link in links.items() if n not in placed and link.group in OURS),
         local={address: port for port in ports for address in port.addresses},
+        here=tuple(
+            _parsed(entry.address)
+            for link in links.values()
+            if link.master is None and link.name != LOOPBACK
+            for entry in link.addresses
+        ),
     )
 
 
-def _addresses(node: Node, port: Link) -> frozenset[Address]:
-    """By its neighbours and its routes: either shows where the other has been forgotten."""
-    neighbours = {entry.address for entry in node.state.neighbours if entry.link == port.name}
-    routes = {
-        (route.family, route.network)
-        for route in node.state.routes
-        if route.link == port.name and route.via is None and route.length == {4: 32, 6: 128}[route.family]
-    }
-    return frozenset(neighbours | routes)
+def _addresses(node: Node) -> Mapping[str, set[Address]]:
+    """By neighbours and by routes on links: either shows where the other has been forgotten."""
+    found: dict[str, set[Address]] = {}
+    for entry in node.state.neighbours:
+        found.setdefault(entry.link, set()).add(entry.address)
+    for route in node.state.routes:
+        if route.link and route.via is None and route.length == {4: 32, 6: 128}[route.family]:
+            found.setdefault(route.link, set()).add((route.family, route.network))
+    return found
 
 
 def receivers_of(meaning: Meaning, nodes: Iterable[Node]) -> Receivers:
@@ -121,6 +121,7 @@ def check_fabric(fabric: Fabric, receivers: Receivers) -> Iterator[Violation]:
     yield from _ports(fabric)
     yield from _overlay(fabric, receivers)
     yield from _host_link_neighbours(fabric)
+    yield from _tables(fabric)
     if fabric.vrfs:
         yield from _rules(fabric)
         yield from _host_table(fabric)
@@ -293,13 +294,13 @@ def _forwarding(fabric: Fabric, numbers: Mapping[str, NetworkNumber]) -> Iterato
 def _host_link_neighbours(fabric: Fabric) -> Iterator[Violation]:
     """Each end knows the other's hardware address: nobody is asked, so nobody can answer falsely."""
     links = fabric.node.state.links
+    found = {(entry.link, entry.address, entry.mac) for entry in fabric.node.state.neighbours}
     for number, inside in sorted(fabric.host_links.items()):
         outside = links.get(inside.peer or "")
         if outside is None:
             continue
         for one, other in ((inside, outside), (outside, inside)):
             wanted = {(one.name, a.address, other.mac) for a in other.addresses}
-            found = {(e.link, e.address, e.mac) for e in fabric.node.state.neighbours if e.link == one.name}
             for link, address, mac in sorted(wanted - found):
                 yield _wrong(
                     fabric,
@@ -307,6 +308,25 @@ def _host_link_neighbours(fabric: Fabric) -> Iterator[Violation]:
                     f"{link} does not know {address_text(address)} as {mac}",
                     number,
                 )
+
+
+def _tables(fabric: Fabric) -> Iterator[Violation]:
+    """A network's table leads by its own devices, and to pods of those that it may talk to.
+
+    By a device outside the VRF even a refusal would be routed outside.
+    """
+    base, networks = fabric.meaning.config.number_base, fabric.meaning.networks
+    inside = {link.name: number for number, link in (*fabric.vrfs.items(), *fabric.vxlans.items())}
+    inside |= {link.name: number for number, link in fabric.host_links.items()}
+    ports = {port.link: port.network for port in fabric.ports}
+    for route in fabric.node.state.routes:
+        number = NetworkNumber(route.table - base)
+        if number not in fabric.vrfs or number not in networks or route.link is None:
+            continue
+        target = ports.get(route.link)
+        if inside.get(route.link) != number and target not in networks[number].reach:
+            sentence = f"in the table of {networks[number].name}, {_prefix(route)} leads by {route.link}"
+            yield _wrong(fabric, Kind.ROUTING, sentence, number)
 
 
 RULES: Final = (

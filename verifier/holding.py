@@ -17,7 +17,7 @@ from verifier.entries import Entry, Sender, host_link_address
 from verifier.fabric import Fabric
 from verifier.intervals import Intervals, contains, intersect, point, subtract, within
 from verifier.meaning import MOST_BACKENDS
-from verifier.outcome import Fate, Flow, Outcome
+from verifier.outcome import Fate, Flow
 from verifier.packets import Packet, Tracking
 from verifier.pieces import NOTHING, Piece, claims_of, lowest, targets_of
 from verifier.violation import Kind
@@ -30,6 +30,7 @@ INVALID: Final = int(Tracking.INVALID)
 REPLY: Final = int(Tracking.REPLY)
 RELATED: Final = int(Tracking.RELATED)
 ICMP: Final = {4: 1, 6: 58}
+TCP: Final = 6
 UDP: Final = 17
 
 
@@ -94,13 +95,16 @@ class Holding:
 
     def _hold(self, flow: Flow, saddr: Intervals, *, strict: bool) -> None:
         piece = Piece(flow=flow, saddr=saddr, strict=strict)
-        by_rule = is_refused_by_rule(flow.outcome) and self.entry.sender is not Sender.FOREIGN
+        by_rule = is_refused_by_rule(flow) and self.entry.sender is not Sender.FOREIGN
+        for region in self._regions(flow):
+            for claim, port in claims_of(region, flow.packets.protocol, flow.packets.dport):
+                self.regions += 1
+                if claim.due is not Due.REFUSED or not by_rule:  # most are as they must be
+                    self._judge(piece, region, claim, port)
+
+    def _regions(self, flow: Flow) -> Iterator[Region]:
         for first, last in flow.packets.daddr:
-            for region in self.entry.due.within(first, last):
-                for claim, port in claims_of(region, flow.packets.protocol, flow.packets.dport):
-                    self.regions += 1
-                    if claim.due is not Due.REFUSED or not by_rule:  # most are as they must be
-                        self._judge(piece, region, claim, port)
+            yield from self.entry.due.within(first, last)
 
     def _judge(self, piece: Piece, region: Region, claim: Claim, port: tuple[int, int]) -> None:
         if claim.due is Due.CONTESTED:
@@ -144,7 +148,9 @@ class Holding:
                 return self._block(piece, region, claim)
             case Due.SERVICE:
                 return Kind.BLOCKED if fate in ENDED else Kind.MISDIRECTED
-            case Due.INFRASTRUCTURE | Due.EGRESS:
+            case Due.EGRESS:
+                return self._egress(piece, region)
+            case Due.INFRASTRUCTURE:
                 return self._outwards(flow)
             case Due.REFUSED:
                 return self._refused(piece)
@@ -167,10 +173,9 @@ class Holding:
 
     def _refused(self, piece: Piece) -> Kind | None:
         """At once, so by a rule (net.ipv4.route.error_cost)."""
-        outcome = piece.flow.outcome
-        if outcome.fate not in ENDED:
+        if piece.flow.outcome.fate not in ENDED:
             return self._escaped(piece)
-        return None if is_refused_by_rule(outcome) or not piece.strict else Kind.SILENT
+        return None if is_refused_by_rule(piece.flow) or not piece.strict else Kind.SILENT
 
     def _block(self, piece: Piece, region: Region, claim: Claim) -> Kind | None:
         flow, fate = piece.flow, piece.flow.outcome.fate
@@ -231,6 +236,17 @@ class Holding:
         if self.entry.network is None or not self._is_own_link(flow):
             return Kind.MISDIRECTED
         return None if self._is_link_source(flow) else Kind.EXPOSED
+
+    def _egress(self, piece: Piece, region: Region) -> Kind | None:
+        """The node's own addresses are not outside, in whatever range they are."""
+        family = self.entry.due.family
+        own = {int(address) for address in self.fabric.here if address.version == family}
+        here = [number for number in own if region.first <= number <= region.last]
+        if len(here) == region.last - region.first + 1:
+            return self._refused(piece)
+        if here and piece.flow.outcome.fate is Fate.HOST_LINK:
+            return Kind.LEAK
+        return self._outwards(piece.flow)
 
     def _is_own_link(self, flow: Flow) -> bool:
         own = self.fabric.host_links.get(self.entry.network) if self.entry.network else None
@@ -324,9 +340,10 @@ class Holding:
         return here and region.first == region.last == inside - 1
 
     def _is_inside_end(self, region: Region) -> bool:
-        family = self.entry.due.family
-        ends = {host_link_address(self.fabric.meaning, family, number) for number in self.fabric.host_links}
-        return region.first == region.last and region.first in ends
+        config, family = self.fabric.meaning.config, self.entry.due.family
+        links = config.host_links_v4 if family == 4 else config.host_links_v6
+        number, inside = divmod(region.first - int(links.network_address), 2)
+        return region.first == region.last and bool(inside) and number in self.fabric.host_links
 
     def _stray(self, piece: Piece, region: Region, claim: Claim) -> Kind | None:
         """A packet of no connection that tracking knows may be lost, and may do no more than others."""
@@ -336,8 +353,9 @@ class Holding:
         if claim.due is Due.BLOCK:
             return self._block(piece, region, claim)
         if self.entry.sender in (Sender.POD, Sender.OVERLAY, Sender.HOST_LINK):
-            allowed = claim.due in (Due.INFRASTRUCTURE, Due.EGRESS) and fate is Fate.HOST_LINK
-            return None if allowed else Kind.LEAK
+            if claim.due not in (Due.INFRASTRUCTURE, Due.EGRESS) or fate is not Fate.HOST_LINK:
+                return Kind.LEAK
+            return None if self._is_link_source(piece.flow) else Kind.EXPOSED
         if self.entry.sender is Sender.PROCESS and fate is Fate.HOST_LINK:
             return None
         return Kind.LEAK if fate in INSIDE or fate is Fate.HOST_LINK else None
@@ -419,6 +437,9 @@ class Holding:
         self.findings[key] = Finding(kind=kind, flow=flow, packet=packet, claim=claim, remark=remark)
 
 
-def is_refused_by_rule(outcome: Outcome) -> bool:
-    """Of its own errors the kernel rations the answers."""
-    return outcome.fate is Fate.REFUSED and not outcome.reason.startswith("kernel:")
+def is_refused_by_rule(flow: Flow) -> bool:
+    """Of its own errors the kernel rations the answers, and of all ICMP errors: TCP gets a reset."""
+    outcome = flow.outcome
+    if outcome.fate is not Fate.REFUSED or outcome.reason.startswith("kernel:"):
+        return False
+    return not contains(flow.packets.protocol, TCP) or "tcp reset" in outcome.reason

@@ -7,7 +7,7 @@ what another takes as sent (verifier.entries). So a change is judged again only 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from compiler.names import NodeName
@@ -113,7 +113,9 @@ def bench_of(rights: Rights, node: Node) -> Bench | None:
     if NodeName(node.name) not in rights.meaning.nodes:
         return None
     fabric = fabric_of(rights.meaning, surrounded(rights.meaning, node))
-    return Bench(fabric=fabric, rights=rights, kernel=Kernel(fabric.node), counts=_counts(fabric))
+    return Bench(
+        fabric=fabric, rights=rights, kernel=Kernel(fabric.node, rights.shared), counts=_counts(fabric)
+    )
 
 
 @dataclass(slots=True)
@@ -157,16 +159,29 @@ class Bench:
         for link in foreign_links(self.fabric.node):
             yield foreign_entry(self.fabric, self.rights, family, link)
 
-    def _flows(self, entry: Entry, packets: Box, *, traced: bool = False) -> tuple[Flow, ...]:
+    def _flows(self, entry: Entry, packets: Box, *, traced: bool = False) -> Iterator[Flow]:
+        for flow in self._crossing(entry, packets, traced=traced):
+            for part in self.kernel.parted(flow):
+                cut = replace(part.packets, daddr=part.sent.daddr)
+                yield part if part is flow or part.translated_destination else replace(part, packets=cut)
+
+    def _crossing(self, entry: Entry, packets: Box, *, traced: bool) -> tuple[Flow, ...]:
         if entry.sender is Sender.PROCESS:
             return self.kernel.make(packets, traced=traced)
+        if entry.sender is Sender.LEAVING and not traced:
+            asked = entry.asked
+            return (
+                self.kernel.arrive(entry.link, replace(packets, saddr=entry.own, daddr=asked))
+                if asked
+                else ()
+            )
         if traced:
             return self.kernel.arrive(entry.link, packets, traced=True)
         return self.kernel.partition(entry.link, packets)
 
     def _way(self, entry: Entry, finding: Finding) -> tuple[Step, ...]:
         """Once more, with the one packet of the example, step by step."""
-        flows = self._flows(entry, finding.packet.box, traced=True)
+        flows = tuple(self._flows(entry, finding.packet.box, traced=True))
         alike = [flow for flow in flows if flow.outcome.fate is finding.flow.outcome.fate]
         return next((flow.trace for flow in (*alike, *flows)), ())
 

@@ -11,6 +11,7 @@ from compiler.model import Address, Prefix
 from compiler.names import DEFAULT_NETWORK, NetworkNumber, NodeName
 from verifier.due import Claim, Due, DueMap, Painting
 from verifier.meaning import Answers, Meaning, MeantNetwork
+from verifier.passage import Shared
 from verifier.service_meaning import Closure
 
 NOBODYS: Final[tuple[Prefix, ...]] = (
@@ -24,6 +25,7 @@ NOBODYS: Final[tuple[Prefix, ...]] = (
 )
 """No address of one host anywhere (RFC 6890): not in a network, and not outside the cluster."""
 
+LOOPBACK: Final[tuple[Prefix, ...]] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 Here: TypeAlias = tuple[Address, ...]
 """Addresses that a node has outside VRFs, those of host links included."""
 
@@ -41,6 +43,8 @@ class Rights:
     """The maps of one meaning, each painted once."""
 
     meaning: Meaning
+    shared: Shared = field(default_factory=Shared)
+    """What the kernels of nodes have in common."""
     _of_networks: dict[tuple[NodeName | None, NetworkNumber, int], DueMap] = field(default_factory=dict)
 
     def of_network(self, network: NetworkNumber, node: NodeName, family: int) -> DueMap:
@@ -58,9 +62,9 @@ class Rights:
         """Of whoever comes to the node by a device that is not ours. `here`: the node's addresses."""
         return _of_others(self.meaning, node, "outsider", family, here)
 
-    def of_host_link(self, node: NodeName, network: NetworkNumber, family: int) -> DueMap:
+    def of_host_link(self, network: NetworkNumber, family: int, here: Here = ()) -> DueMap:
         """Of a network's packets once they have left its VRF by the host link."""
-        return _of_host_link(self.meaning, node, self.meaning.networks[network], family)
+        return _of_host_link(self.meaning, self.meaning.networks[network], family, here)
 
     def of_process(self, node: NodeName, family: int, here: Here = ()) -> DueMap:
         """Of the node's own processes, its pods aside."""
@@ -98,14 +102,15 @@ def _inside(meaning: Meaning, network: MeantNetwork) -> Iterator[Prefix]:
         yield from (subnet.prefix for subnet in meaning.networks[number].declared.subnets)
 
 
-def _of_host_link(meaning: Meaning, node: NodeName, network: MeantNetwork, family: int) -> DueMap:
+def _of_host_link(meaning: Meaning, network: MeantNetwork, family: int, here: Here) -> DueMap:
     """What was let out goes on; nothing else comes this way."""
     painting = Painting(family)
     painting.everything(UNTOUCHED if network.may_leave else UNSENT)
     painting.ranges(_inside(meaning, network), UNSENT)
     painting.ranges(NOBODYS, UNSENT)
-    _host_links(meaning, node, REFUSED, painting)
-    for address in meaning.services.closed:
+    for address in here if network.may_leave else ():
+        painting.address(address, UNSENT)
+    for address in meaning.services.closed if network.may_leave else ():
         painting.address(address, REFUSED)
     for place in network.infrastructure:
         painting.port(place.address, place.protocol, place.port, UNTOUCHED)
@@ -127,6 +132,7 @@ def _infrastructure(painting: Painting, network: MeantNetwork) -> None:
 def _of_others(meaning: Meaning, node: NodeName, who: str, family: int, here: Here) -> DueMap:
     painting = Painting(family)
     painting.everything(UNTOUCHED)
+    painting.ranges(LOOPBACK, UNSENT)
     _host_links(meaning, node, UNREACHED if who == "process" else REFUSED, painting)
     for address in here:
         for protocol, port in meaning.services.closed_ports:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Final
 
 from compiler.names import NodeName
@@ -11,6 +12,7 @@ from verifier.fabric import Fabric
 from verifier.intervals import Intervals, intersect, point, subtract, union
 from verifier.outcome import Fate, Flow
 from verifier.packets import Box, Packet, Tracking, any_address
+from verifier.rights import NOBODYS
 from verifier.surroundings import foreign_links
 from verifier.violation import Example, Kind, Violation
 
@@ -30,7 +32,7 @@ def _of_link(fabric: Fabric, kernel: Kernel, link: str, family: int) -> Iterator
     cluster = _underlays(fabric, meaning.nodes.keys() - {fabric.name}, family)
     known = _underlays(fabric, meaning.known_to(fabric.name), family)
     leading_back = kernel.routing.leads_back(family, link)
-    here = union((int(address), int(address)) for address in fabric.here if address.version == family)
+    here = _here(fabric, family)
     if here:
         flows = kernel.arrive(link, _overlay(fabric, family, here))
         taken = union(i for f in flows if f.outcome.fate is Fate.LOCAL for i in f.packets.saddr)
@@ -42,11 +44,35 @@ def _of_link(fabric: Fabric, kernel: Kernel, link: str, family: int) -> Iterator
         if missing:
             sentence = "VXLAN packets of a node that has pods of networks here are not taken"
             yield _shown(fabric, Kind.BLOCKED, sentence, link, _of(flows, missing), missing)
+    yield from _spared(fabric, kernel, link, family, leading_back)
     for flow in kernel.arrive(link, _overlay(fabric, family, known)) if known else ():
         if flow.outcome.fate is Fate.OUTSIDE:
             sentence = "VXLAN packets of others are passed on to a node, which may take them for this one's"
             yield _shown(fabric, Kind.FORGED, sentence, link, flow, flow.packets.saddr)
             return
+
+
+def _spared(
+    fabric: Fabric, kernel: Kernel, link: str, family: int, sources: Intervals
+) -> Iterator[Violation]:
+    """The default network may use the same port for something else."""
+    others = subtract(any_address(family), _underlays(fabric, fabric.meaning.nodes.keys(), family))
+    nobodys = union(
+        (int(prefix.network_address), int(prefix.broadcast_address))
+        for prefix in NOBODYS
+        if prefix.version == family
+    )
+    others = subtract(subtract(others, _here(fabric, family)), nobodys)
+    box = replace(_overlay(fabric, family, others), saddr=sources)
+    for flow in kernel.arrive(link, box) if sources else ():
+        if flow.outcome.fate is Fate.DROPPED and not flow.outcome.reason.startswith("kernel:"):
+            sentence = "packets of the default network to the overlay's port are dropped, to whomever they go"
+            yield _shown(fabric, Kind.TOUCHED, sentence, link, flow, flow.packets.saddr)
+            return
+
+
+def _here(fabric: Fabric, family: int) -> Intervals:
+    return union((int(address), int(address)) for address in fabric.here if address.version == family)
 
 
 def _underlays(fabric: Fabric, nodes: Collection[NodeName], family: int) -> Intervals:

@@ -1,8 +1,8 @@
 """Faults made from what the compiler rendered: every line of a node's texts, wronged in ways that suit it.
 
 An operator takes one text and yields it with one thing changed. Layout lines: dropped, led elsewhere,
-renumbered. Elements: dropped, swapped, given to another network. Rules: dropped, moved, widened, turned about. Base
-chains: moved in front of or behind other software's. Nothing here knows what the judge looks at.
+renumbered. Elements: dropped, swapped, given to another network. Rules: dropped, moved, widened, turned
+about. Base chains: moved in front of or behind other software's. Nothing here knows what the judge does.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ LAYOUTS: tuple[Operator, ...] = (
     changed("host table after main", r"ip -\d rule add pref 61", r"pref 61", "pref 32800"),
     changed("host table before the VRFs", r"ip -\d rule add pref 61", r"pref 61", "pref 49"),
     changed("VRFs asked last", r"ip -\d rule add pref 50", r"pref 50", "pref 32800"),
-    changed("VRFs after the local table", r"ip -\d rule add pref 50", r"pref 50", "pref 60"),
+    changed("VRFs after the local table", r"ip -\d rule add pref 50", r"pref 50", "pref 61"),
     changed("family forgotten", r"ip -6 rule", r"ip -6", "ip -4"),
 )
 
@@ -159,6 +159,9 @@ LAYOUTS: tuple[Operator, ...] = (
 # Rulesets.
 
 _ELEMENT = re.compile(r"^\t\t\t(?P<key>[^\"]+?)(?: comment \"[^\"]*\")?(?: : (?P<value>[^,]+))?,?$")
+
+
+_OPENING = ("peers", "infrastructure4", "infrastructure6", "egress")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -204,7 +207,7 @@ def elements(text: str) -> Iterator[Mutant]:
                 new = [*of.elements[:at], changed_element, *of.elements[at + 1 :]]
                 what = f"{element.strip()}  ->  {changed_element.strip()}"
                 yield _with_elements(lines, of, new, kind, what)
-                if kind == "element of another network" and of.name not in ("vips4", "vips6"):
+                if kind == "element of another network" and of.name in _OPENING:
                     both = [*of.elements, changed_element]
                     yield _with_elements(lines, of, both, "element more", changed_element.strip())
 
@@ -263,12 +266,12 @@ def rules(text: str) -> Iterator[Mutant]:
     """Of every rule: gone, after the next one, and each verdict, match and device group another."""
     lines = text.splitlines()
     for chain in _chains(lines):
-        if chain.base is None and f"goto {chain.name}" not in text:
+        if chain.base is None and re.search(rf"(goto|jump) {chain.name}\b", text) is None:
             continue  # a choice of so many backends as no Service here has
         for at, after in zip(chain.rules, (*chain.rules[1:], None), strict=True):
             named = f"{chain.name}: {lines[at].strip()}"
             yield Mutant(kind="rule gone", what=named, text="\n".join([*lines[:at], *lines[at + 1 :]]) + "\n")
-            if after is not None:
+            if after is not None and not _are_twins(lines[at], lines[after]):
                 swapped = [*lines[:at], lines[after], lines[at], *lines[after + 1 :]]
                 what = f"{named}  <->  {lines[after].strip()}"
                 yield Mutant(kind="rules swapped", what=what, text="\n".join(swapped) + "\n")
@@ -279,13 +282,18 @@ def rules(text: str) -> Iterator[Mutant]:
                     yield Mutant(kind=kind, what=f"{chain.name}: {mutant.what}", text=mutant.text)
 
 
+def _are_twins(one: str, other: str) -> bool:
+    """One rule for each family: no packet meets both, so their order is nothing."""
+    other = re.sub(r"\bip6\b", "ip", other.replace("icmpv6", "icmp"))
+    return re.sub(r"(@\w+)6\b", r"\g<1>4", other) == one
+
+
 _TURNS: tuple[tuple[str, str, str], ...] = (
     ("accept becomes drop", r" accept$", " drop"),
     ("drop becomes accept", r" drop$", " accept"),
     ("refusal becomes silence", r"goto refuse$", "drop"),
     ("refusal becomes accept", r"goto refuse$", "accept"),
     ("reset becomes silence", r"reject with .*$", "drop"),
-    ("goto becomes jump", r"goto (\w+)$", r"jump \1"),
     ("groups widened", r"1-65534", "0-131072"),
     ("groups narrowed", r"1-65534", "2-65534"),
     ("groups narrowed", r"65537-131070", "65538-131070"),

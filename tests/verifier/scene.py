@@ -52,7 +52,8 @@ def declared() -> Declarations:
 
 
 PODS = (
-    ("red-1", "red", 1), ("red-2", "red", 2), ("blue-1", "blue", 1), ("blue-2", "blue", 2),
+    ("red-1", "red", 1), ("red-2", "red", 2), ("red-3", "red", 3),
+    ("blue-1", "blue", 1), ("blue-2", "blue", 2),
     ("green-1", "green", 1), ("green-2", "green", 2), ("centre-1", "centre", 1), ("north-1", "north", 1),
     ("north-3", "north", 3), ("south-2", "south", 2), ("old-1", "old", 1), ("old-3", "old", 3),
 )  # fmt: skip
@@ -162,7 +163,11 @@ def _inventory(allocations: Allocations | None) -> Inventory:
     return Inventory(
         nodes={
             node: Node(
-                name=node, addresses=(ip_address(f"192.0.2.{index}"), ip_address(f"2001:db8::{index}"))
+                name=node,
+                addresses=tuple(
+                    map(ip_address, (f"192.0.2.{index}", f"2001:db8::{index}", f"198.51.100.{index}"))
+                ),
+                external=frozenset((ip_address(f"198.51.100.{index}"),)),
             )
             for index, node in enumerate(NODES, start=1)
         },
