@@ -6,14 +6,18 @@ file system that an overlay can have its upper layer on: a disk or a tmpfs, no o
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
+import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from cli.lab.child import Child
-from cli.lab.namespace import Namespace
+from cli.lab.namespace import FOLDER, Namespace, detach, detach_below
 from cli.lab.oci import write_image
 
 IMAGE: Final = "registry.invalid/busybox:1"
@@ -28,7 +32,8 @@ _UNUSED: Final = (
     "io.containerd.tracing.processor.v1.otlp",
 )
 """Plugins that take time to find out that they cannot work, or write to places outside the folder."""
-_READY_SECONDS: Final = 60.0
+_SHIM: Final = "containerd-shim-runc-v2"
+_READY_SECONDS: Final = 180.0
 
 
 class RuntimeRefused(RuntimeError):
@@ -65,6 +70,7 @@ class Containerd:
         self.socket = folder / "containerd.sock"
         self.networks = folder / "net.d"
         self._folder = folder
+        self._former = set(_sandboxes())
         self.plugins = folder / "bin"
         for made in (self.networks, self.plugins):
             made.mkdir(parents=True)
@@ -113,4 +119,37 @@ conf_dir = "{self.networks}"
         return self._child.last_lines()
 
     def stop(self) -> None:
+        """With all that it runs, which would outlive it, and what that has mounted."""
         self._child.stop()
+        for shim in self._shims():
+            for process in (*_children(shim), shim):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+        detach_below(self._folder)
+        for sandbox in set(_sandboxes()) - self._former:
+            detach(sandbox)
+            sandbox.unlink(missing_ok=True)
+
+    def _shims(self) -> list[int]:
+        return [pid for pid, words in _processes() if words[:1] == [_SHIM] and str(self.socket) in words]
+
+
+def _processes() -> Iterator[tuple[int, list[str]]]:
+    """With their command lines, the program by its name alone."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            program, *words = (folder / "cmdline").read_text().split("\0")
+            yield int(folder.name), [Path(program).name, *words]
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += map(int, task.read_text().split())
+    return found
+
+
+def _sandboxes() -> list[Path]:
+    """Network namespaces as the CRI plugin names them."""
+    return list(FOLDER.glob("cni-*"))

@@ -84,7 +84,7 @@ class Namespace:
     def close(self) -> None:
         """Takes the name away; the kernel frees the namespace when its last socket and process are gone."""
         os.close(self._descriptor)
-        _libc.umount2(str(self.path).encode(), _MNT_DETACH)
+        detach(self.path)
         self.path.unlink(missing_ok=True)
 
 
@@ -98,6 +98,19 @@ class ForeignNamespace(Namespace):
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+
+def detach(mounted: Path) -> None:
+    """Unmounts at once; who uses it still has it to the end."""
+    _libc.umount2(str(mounted).encode(), _MNT_DETACH)
+
+
+def detach_below(folder: Path) -> None:
+    """Unmounts everything inside of a folder."""
+    mounts = [Path(line.split()[1]) for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for mount in reversed(mounts):
+        if mount.is_relative_to(folder):
+            detach(mount)
 
 
 def _checked(result: int, what: str) -> None:

@@ -28,6 +28,7 @@ from cli.lab.cni import Json
 from cli.lab.containerd import IMAGE, Containerd
 from cli.lab.kubelet import DOMAIN, Kubelet
 from cli.lab.lab import Lab, LabService
+from cli.lab.namespace import detach_below
 from tests.kernel.agent_process import REFERENCE, default_network, installing
 
 DNS: Final = "kube-system/kube-dns"
@@ -86,6 +87,7 @@ class RealNode:
         # An overlay's upper layer cannot be on another overlay, as /tmp may be.
         self.folder = Path(tempfile.mkdtemp(prefix="atoll-node-", dir="/run"))
         self._exit.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        self._exit.callback(detach_below, self.folder)
         self.lab = Lab(nodes=1)
         self._exit.callback(self.lab.close)
         (self.node,) = self.lab.nodes
