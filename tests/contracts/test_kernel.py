@@ -261,3 +261,19 @@ def test_a_port_is_refused_where_the_pod_has_such_an_interface(bench: Bench) -> 
     with pytest.raises(KernelRefused, match=r"eth0 in .*: File exists"):
         bench.kernel.plug(second, end)
     assert {link.name for link in bench.kernel.observe().layout.links} == {first.name}
+
+
+def test_putting_a_pods_entries_once_more_changes_nothing(bench: Bench) -> None:
+    base = _base(node_plan())
+    _bring_about(bench, base)
+    layout, port, end = _port_and_end(bench.new_pod())
+    _attach(bench, layout, port, end)
+    before = bench.kernel.observe()
+    bench.kernel.apply([SetLink(link=port), *(Put(entry=entry) for entry in layout.routes)])
+    assert bench.kernel.observe() == before
+    assert bench.kernel.pod_problem(end) is None
+
+
+def test_a_namespace_that_is_there_is_told_from_one_that_is_not(bench: Bench) -> None:
+    assert bench.kernel.has_namespace(bench.new_pod())
+    assert not bench.kernel.has_namespace("/run/netns/there-is-none")
