@@ -56,14 +56,14 @@ def _sections(review: Review) -> Iterator[Section | None]:
 def _summary(review: Review) -> Iterator[str]:
     yield f"## {title(review)}"
     yield ""
-    yield from (f"- {prose(clipped(sentence, 1_200))}" for sentence in review.headline)
+    yield from (f"- {prose(clipped(sentence, 700))}" for sentence in review.headline)
     yield ""
     if review.policy_line:
-        yield f"**Policy:** {prose(clipped(review.policy_line, 1_200))}"
+        yield f"**Policy:** {prose(clipped(review.policy_line, 700))}"
         yield ""
     if review.certificate:
         proof = "Proved" if review.certificate.proved else "Not proved"
-        yield f"**{proof}:** {prose(clipped(review.certificate.line, 1_200))}"
+        yield f"**{proof}:** {prose(clipped(review.certificate.line, 700))}"
         yield ""
     yield f"From {_revision(review.base)} to {_revision(review.head)}."
 

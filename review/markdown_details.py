@@ -192,6 +192,6 @@ def unknown(review: Review) -> Section | None:
     def form(size: int) -> Iterator[str]:
         yield "### What this review could not know"
         yield ""
-        yield from bullets([prose(clipped(one, 700)) for one in review.unknown], size, "sentence")
+        yield from bullets([prose(clipped(one, 500)) for one in review.unknown], size, "sentence")
 
-    return graded((20,), form)
+    return graded((20, 5), form)

@@ -20,6 +20,8 @@ from review.markdown_text import details, prose, table
 from review.model import Arrival, Bearing, Bond, ConsentKind, Reacher, Review, Setting
 
 _SIZES: Final = (60, 12, 3, 0)
+_FEW: Final = 4
+"""So many lines are enough to find the place."""
 _PAIRS: Final = 6
 """So many pairs of one bond are written out; more are a set of networks."""
 
@@ -81,13 +83,16 @@ def _network(name: str, pods: Mapping[str, int]) -> str:
 def _arrivals(title: str, arrivals: tuple[Arrival, ...], review: Review) -> Section:
     def text(one: Arrival) -> str:
         pods = f", {counted(one.pods, 'pod')}" if review.knows_pods else ""
-        lines = "; ".join(map(line_text, one.lines))
+        lines = "; ".join(map(line_text, one.lines[:_FEW]))
         return f"{quoted(one.network)}: {names(one.subnets, 4)}{pods}; {lines}"
+
+    shown = [text(one) for one in arrivals[: _SIZES[0]]]
 
     def form(size: int) -> Iterator[str]:
         yield f"### {title}: {len(arrivals):,}"
         yield ""
-        yield from bullets([text(one) for one in arrivals], size, "network")
+        yield from (f"- {item}" for item in shown[:size])
+        yield from left_out(len(arrivals) - size, "network")
 
     return graded(_SIZES, form)
 
@@ -108,7 +113,7 @@ def _settings(settings: tuple[Setting, ...]) -> Section:
             quoted(listed(setting.before)),
             quoted(listed(setting.after)),
             _BEARINGS[setting.bearing],
-            "<br>".join(line_text(line) for line in setting.lines[:3]),
+            "<br>".join(line_text(line) for line in setting.lines[:_FEW]),
         )
 
     def form(size: int) -> Iterator[str]:
@@ -136,8 +141,8 @@ def _consents(review: Review) -> Section:
         yield f"### Consents: {len(review.consents):,}"
         yield ""
         for consent in review.consents[:size]:
-            yield f"- {_CONSENTS[consent.kind]} {prose(consent_text(consent))}"
-            for line in consent.lines[:6]:
+            yield f"- {_CONSENTS[consent.kind]} {prose(clipped(consent_text(consent), 1_000))}"
+            for line in consent.lines[:_FEW]:
                 yield f"  - {line_text(line)}"
         yield from left_out(len(review.consents) - size, "consent")
 
@@ -146,7 +151,7 @@ def _consents(review: Review) -> Section:
 
 def _cuts(review: Review) -> Section:
     items = [
-        f"{prose(cut.what)}" + (f" ({counted(cut.pods, 'pod')})" if review.knows_pods else "")
+        prose(clipped(cut.what, 1_000)) + (f" ({counted(cut.pods, 'pod')})" if review.knows_pods else "")
         for cut in review.cuts
     ]
 

@@ -13,7 +13,7 @@ from html import escape
 from typing import Final
 
 _TICKS: Final = re.compile("`+")
-_MARKUP: Final = re.compile(r"([\\`*_\[\]<#|~$])")
+_MARKUP: Final = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]<#|~$"})
 _AT_THE_START: Final = re.compile(r"^(?=[-+=>])|^\d+(?=[.)])")
 _LOOKED_FOR: Final = re.compile(r"@|#(?=\d)|!(?=\d)|&|://|www\.", re.IGNORECASE)
 BAR: Final = "\\|"
@@ -31,8 +31,8 @@ def code(text: str) -> str:
 
 def prose(text: str) -> str:
     """A sentence that reads as it is."""
-    escaped = _MARKUP.sub(r"\\\1", text)
-    return _LOOKED_FOR.sub(_parted, _AT_THE_START.sub(r"\g<0>\\", escaped))
+    escaped = _AT_THE_START.sub(r"\g<0>\\", text.translate(_MARKUP))
+    return _LOOKED_FOR.sub(_parted, escaped)
 
 
 def _parted(match: re.Match[str]) -> str:

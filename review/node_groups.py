@@ -47,10 +47,13 @@ class _Told:
 
 
 def node_groups(
-    before: Mapping[NodeName, NodePlan], after: Mapping[NodeName, NodePlan], digest: Digest
+    before: Mapping[NodeName, NodePlan],
+    after: Mapping[NodeName, NodePlan],
+    digest: Digest,
+    *,
+    budget: int = BUDGET,
 ) -> tuple[NodeGroup, ...]:
     """Every node whose plan differs; the largest groups first."""
-    budget = BUDGET
     told = []
     for node in sorted({**before, **after}):
         pair = PlanPair(before=before.get(node), after=after.get(node))

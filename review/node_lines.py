@@ -53,6 +53,7 @@ def narrowed(pair: PlanPair) -> PlanPair:
     near = differing | _reached(differing, old) | _reached(differing, new)
     near |= _reaching(differing, old) | _reaching(differing, new)
     included = near | _reached(near, old) | _reached(near, new)
+    included |= set(sorted(old.keys() - included)[:1])  # a node without networks has no routing rules either
     alike = pair.before.isolated == pair.after.isolated and not _mixed(pair.after)
     return PlanPair(
         before=_only(pair.before, included, without_isolated=alike),

@@ -13,7 +13,7 @@ from compiler.codec import decode_allocations
 from compiler.kubectl import read_inventory
 from review.build import review_of
 from review.model import Review
-from review.side import Cluster, Source, states_of
+from review.side import Cluster, Source, States, states_of
 from review.taken import newest_time
 from tests.golden.case import ALLOCATIONS, INVENTORY, REVIEWS
 
@@ -21,10 +21,16 @@ REVIEW_CASES: Final = tuple(sorted(path.name for path in REVIEWS.iterdir()))
 
 
 @cache
-def reviewed(name: str) -> Review:
+def states(name: str) -> States:
     """Once in each process."""
     at = REVIEWS / name
-    return review_of(states_of(_source(at / "before"), _source(at / "after"), _cluster(at)))
+    return states_of(_source(at / "before"), _source(at / "after"), _cluster(at))
+
+
+@cache
+def reviewed(name: str) -> Review:
+    """Once in each process."""
+    return review_of(states(name))
 
 
 def _source(at: Path) -> Source:
