@@ -229,8 +229,9 @@ class Attachments:
         """
         if self._engine.kernel.pod_problem(_pod_end(lease, _port(layout))) is not None:
             return False
+        port = _port(layout)
         try:
-            self._engine.change(_puts(layout))
+            self._engine.change(_puts(layout, was=port))
         except KernelRefused:
             return False
         return True
@@ -344,9 +345,13 @@ def _pod_end(lease: Lease, port: Link) -> PodEnd:
     )
 
 
-def _puts(layout: Layout) -> list[Action]:
-    """The port up in its VRF, then neighbours, then routes: a route works from its first packet."""
-    return [SetLink(link=_port(layout)), *(Put(entry=entry) for entry in _entries(layout))]
+def _puts(layout: Layout, *, was: Link | None = None) -> list[Action]:
+    """The port up in its VRF, then neighbours, then routes: a route works from its first packet.
+
+    `was`: the port that is there. To set its hardware address anew, even to the same, would forget all
+    neighbours behind it (neigh_changeaddr).
+    """
+    return [SetLink(link=_port(layout), was=was), *(Put(entry=entry) for entry in _entries(layout))]
 
 
 def _entries(layout: Layout) -> list[Neighbour | Route]:

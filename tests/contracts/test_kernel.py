@@ -269,7 +269,7 @@ def test_putting_a_pods_entries_once_more_changes_nothing(bench: Bench) -> None:
     layout, port, end = _port_and_end(bench.new_pod())
     _attach(bench, layout, port, end)
     before = bench.kernel.observe()
-    bench.kernel.apply([SetLink(link=port), *(Put(entry=entry) for entry in layout.routes)])
+    bench.kernel.apply([SetLink(link=port, was=port), *(Put(entry=entry) for entry in layout.routes)])
     assert bench.kernel.observe() == before
     assert bench.kernel.pod_problem(end) is None
 
