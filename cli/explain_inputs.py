@@ -89,9 +89,11 @@ def _real(ground: Ground, name: str, dump: Path | None) -> Node:
 
 def with_lines(answer: Answer, repo: Path, revision: str) -> Answer:
     """The answer with the commit and author of every line that it names; as it is where nobody can tell."""
-    places = sorted({place for reason in answer.reasons for place in reason.places})
+    ways = [way for family in answer.families for way in (*family.there, *family.back)]
+    places = {place for way in ways for step in way.steps for place in step.places}
+    places |= {place for reason in answer.reasons for place in reason.places}
     wanted: dict[str, list[int]] = {}
-    for place in places:
+    for place in sorted(places):
         path, _, line = place.rpartition(":")
         wanted.setdefault(path, []).append(int(line))
     request = Blame(repository=str(repo.resolve()), base=revision, head=revision, brought=wanted, removed={})

@@ -48,6 +48,7 @@ def answer_lines(answer: Answer, *, everything: bool = False) -> Iterator[TextLi
             told.append(family)
             yield from _family(family, everything)
     yield from _remedies(answer)
+    yield from _lines(answer)
 
 
 def _alike(family: Family) -> list[tuple[object, ...]]:
@@ -118,3 +119,14 @@ def _remedies(answer: Answer) -> Iterator[TextLine]:
         yield TextLine(Mark.PLAIN, f"  {remedy.what}")
         for line in remedy.yaml.splitlines():
             yield TextLine(Mark.DIM, f"    {line}".rstrip())
+
+
+def _lines(answer: Answer) -> Iterator[TextLine]:
+    """Who wrote the lines that steps name, beside those of the reasons."""
+    shown = {place for reason in answer.reasons for place in reason.places}
+    others = [line for line in answer.lines if line.place not in shown]
+    if others:
+        yield TextLine(Mark.PLAIN, "")
+        yield TextLine(Mark.TITLE, "Lines that steps name")
+    for line in others:
+        yield TextLine(Mark.DIM, f"  {line.place}  {line.commit[:10]}  {line.author}")

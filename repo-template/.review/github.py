@@ -54,9 +54,10 @@ class GitHub:
         source = f"{run['head_repository']['owner']['login']}:{run['head_branch']}"
         path = f"/repos/{self._repository}/pulls"
         for pull in self._api.pages(path, state="open", head=source, base=self._branch):
-            if pull["head"]["sha"] == run["head_sha"]:
+            # A run for an approval may be one of the merge that GitHub tries, not of the head.
+            if run["head_sha"] in (pull["head"]["sha"], pull["merge_commit_sha"]):
                 author = pull["user"]["login"].lower()
-                return Change(number=int(pull["number"]), head=run["head_sha"], author=author)
+                return Change(number=int(pull["number"]), head=str(pull["head"]["sha"]), author=author)
         return None
 
     def result(self) -> Result:

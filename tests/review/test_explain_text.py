@@ -52,7 +52,10 @@ YES = Answer(
     declared=True,
     reasons=(Reason(what="they talk by a mesh", places=("r.yaml:3",)),),
     families=(family(4, "10.1.0.1", "10.2.0.1"), family(6, "fd00::1", "fd00::2")),
-    lines=(Line(place="r.yaml:3", commit="0123456789abcdef", author="Ann"),),
+    lines=(
+        Line(place="a.yaml:1", commit="fedcba9876543210", author="Ben"),
+        Line(place="r.yaml:3", commit="0123456789abcdef", author="Ann"),
+    ),
 )
 NO = Answer(
     reaches=False,
@@ -105,6 +108,9 @@ The way back, IPv4, 10.2.0.1 to 10.1.0.1
   => delivered to 10.1.0.1
 
 IPv6, fd00::1 to fd00::2: the same
+
+Lines that steps name
+  a.yaml:1  fedcba9876  Ben
 """
     )
 

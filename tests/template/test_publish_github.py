@@ -16,6 +16,7 @@ from tests.template.scripts import BASE, HEAD, OTHER, breach, files, run
 REPO = "/repos/example/networks"
 ARTIFACT = f"{REPO}/actions/artifacts/5/zip"
 RUN_URL = "https://example.com/runs/3"
+MERGE = "e" * 40
 BOT = {"login": "github-actions[bot]"}
 FOOT = f"\n[How this was computed]({RUN_URL})\n"
 
@@ -40,7 +41,12 @@ class Stage:
                 "html_url": RUN_URL,
             },
         }
-        pull = {"number": 7, "head": {"sha": HEAD}, "user": {"login": "Mallory"}}
+        pull = {
+            "number": 7,
+            "head": {"sha": HEAD},
+            "merge_commit_sha": MERGE,
+            "user": {"login": "Mallory"},
+        }
         platform.answers = {
             f"{REPO}/pulls": [pull],
             f"{REPO}/pulls/7/reviews": [],
@@ -112,6 +118,11 @@ def test_the_pull_request_is_found_by_the_event(stage: Stage) -> None:
     assert asked == [
         {"state": "open", "head": "mallory:patch&head=x", "base": "main", "per_page": "100", "page": "1"}
     ]
+
+
+def test_a_run_of_the_merge_is_a_run_of_the_change(stage: Stage) -> None:
+    stage.event["workflow_run"]["head_sha"] = MERGE  # type: ignore[index]  # an event is any JSON
+    assert stage.told()[0] == "success"
 
 
 def test_the_comment_is_edited_in_place(stage: Stage) -> None:
