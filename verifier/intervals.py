@@ -142,10 +142,6 @@ def only(many: Intervals) -> int | None:
     return None
 
 
-def size(many: Intervals) -> int:
-    return sum(last - first + 1 for first, last in many)
-
-
 def prefix_interval(family: int, network: int, length: int) -> Interval:
     """The addresses of a prefix."""
     return network, network | (1 << ((32 if family == 4 else 128) - length)) - 1

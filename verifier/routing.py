@@ -24,7 +24,7 @@ from verifier.intervals import (
 )
 from verifier.packets import any_address
 from verifier.ruleset import FIB_TYPES
-from verifier.state import LOCAL_TABLE, MAIN_TABLE, Address, Link, Route, RouteKind, Rule, State
+from verifier.state import LOCAL_TABLE, MAIN_TABLE, Address, Link, LinkAddress, Route, RouteKind, Rule, State
 
 LOOPBACK: Final = "lo"
 """What `iif` rules call packets that the node itself makes."""
@@ -325,15 +325,20 @@ class Routing:
 
     def _on_link(self, family: int, link: str, interval: Interval) -> Iterator[tuple[Interval, Hop]]:
         """Without a next hop each destination is its own neighbour."""
-        known = [
-            ((number, number), self._hop(link, (version, number)))
-            for (name, (version, number)) in self._neighbours
+        for part, mac in self._known_on(family, link, interval):
+            lost = f"no neighbour entry on {link}, and nobody answers there"
+            yield part, self._hop(link, (family, part[0])) if mac else Hop(why=lost)
+
+    def _known_on(self, family: int, link: str, interval: Interval) -> Iterator[tuple[Interval, str]]:
+        """Addresses on a link with their hardware addresses; "": those without an entry."""
+        known = {
+            (number, number): mac
+            for (name, (version, number)), mac in self._neighbours.items()
             if name == link and version == family and interval[0] <= number <= interval[1]
-        ]
-        yield from known
-        lost = Hop(why=f"no neighbour entry on {link}, and nobody answers there")
-        for part in subtract((interval,), union(cell for cell, _ in known)):
-            yield part, lost
+        }
+        yield from known.items()
+        for part in subtract((interval,), union(known)):
+            yield part, ""
 
     def _hop(self, link: str, via: Address) -> Hop:
         mac = self._neighbours.get((link, via))
@@ -350,40 +355,45 @@ class Routing:
         """The destinations by the hardware address that their frames bear; "": asked for on the link."""
         found: dict[str, list[Interval]] = {}
         for part, route in self.table(family, table).routes(destinations):
-            if route.link == link:
-                via = route.via or (family, part[0][0])
-                found.setdefault(self._neighbours.get((link, via), ""), []).extend(part)
+            if route.link != link:
+                continue
+            if route.via is not None:
+                found.setdefault(self._neighbours.get((link, route.via), ""), []).extend(part)
+                continue
+            for own, mac in self._known_on(family, link, part[0]):
+                found.setdefault(mac, []).append(own)
         return [(union(intervals), mac) for mac, intervals in found.items()]
-
-    def route(self, family: int, table: int, destination: int) -> Route | None:
-        return self.table(family, table).find(destination)
 
 
 def _implied(state: State) -> Iterator[Route]:
-    """The routes that a kernel adds by itself for the addresses of a link that is up."""
+    """The routes that a kernel adds by itself for the addresses of links."""
     for link in state.links.values():
         master = state.links.get(link.master) if link.master else None
         vrf = master.table if master is not None and master.kind == "vrf" else None
         for entry in link.addresses:
-            family, number = entry.address
-            bits = 32 if family == 4 else 128
-            local = bits if link.name != LOOPBACK else entry.length
-            host = (1 << (bits - entry.length)) - 1
-            own = number if local == bits else number & ~host
-            yield Route(
-                family=family,
-                table=vrf or LOCAL_TABLE,
-                network=own,
-                length=local,
-                link=link.name,
-                kind=RouteKind.LOCAL,
-            )
-            if entry.length < bits and link.name != LOOPBACK:
-                yield Route(
-                    family=family,
-                    table=vrf or MAIN_TABLE,
-                    network=number & ~host,
-                    length=entry.length,
-                    link=link.name,
-                    metric=_CONNECTED_METRIC[family],
-                )
+            yield from _of_address(link, entry, vrf)
+
+
+def _of_address(link: Link, entry: LinkAddress, vrf: int | None) -> Iterator[Route]:
+    """In a VRF its table holds both; on the loopback device the whole prefix is the node's own."""
+    family, number = entry.address
+    bits = 32 if family == 4 else 128
+    first = number & ~((1 << (bits - entry.length)) - 1)
+    whole = link.name == LOOPBACK
+    yield Route(
+        family=family,
+        table=vrf or LOCAL_TABLE,
+        network=first if whole else number,
+        length=entry.length if whole else bits,
+        link=link.name,
+        kind=RouteKind.LOCAL,
+    )
+    if entry.length < bits and not whole:
+        yield Route(
+            family=family,
+            table=vrf or MAIN_TABLE,
+            network=first,
+            length=entry.length,
+            link=link.name,
+            metric=_CONNECTED_METRIC[family],
+        )
