@@ -106,8 +106,8 @@ class Attachments:
     def _await_lease(self, request: Request) -> Lease | None:
         """The pod's lease, as soon as it can have one; None where it is not ours."""
         assert request.key is not None
-        patience = self._patience if self._waiting < WAITING_AT_MOST else 0.0
-        end = self._clock() + patience
+        crowded = self._waiting >= WAITING_AT_MOST
+        end = self._clock() + (0.0 if crowded else self._patience)
         try:
             while True:
                 try:
@@ -118,7 +118,8 @@ class Attachments:
                         self.shortages.note(request.key, obstacle.shortage)
                         left = min(left, self._rest(obstacle.shortage))
                     if self._clock() >= end:
-                        raise CniError(obstacle.code, obstacle.message) from obstacle
+                        others = f"{WAITING_AT_MOST} others wait already; " if crowded else ""
+                        raise CniError(obstacle.code, f"{others}{obstacle.message}") from obstacle
                 self._wait(left)
         finally:
             self.shortages.end(request.key)
