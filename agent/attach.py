@@ -2,7 +2,7 @@
 
 What an attachment needs is its part of the layout (`compiler.layering.attachment_layout`); attaching
 puts exactly that, detaching removes it. A lease is on the disk before anything is made for it, and
-ends after everything of it is gone; so whatever a crash leaves is found again by its lease.
+ends after everything of it is gone; so whatever a crash leaves is found again by its lease, and freed.
 
 A command holds the engine while it deals with the kernel, not while it waits for a plan, an address or
 the disk: fifty at once share few flushes, and their waits.
@@ -87,8 +87,6 @@ class Attachments:
                 gone = [lease for lease in gone if lease.attachment.port not in ports]
             for lease in gone:
                 self._engine.store.release(lease.key)
-        if gone:
-            self._engine.store.flush()
         return tuple(gone)
 
     # --- ADD ---
@@ -245,11 +243,10 @@ class Attachments:
             if lease is None:
                 return dict(cni.DELEGATE)
             self._detach(lease)
-        self._engine.store.flush()
         return {}
 
     def _detach(self, lease: Lease) -> None:
-        """The lease ends with the next flush."""
+        """Not flushed: after a crash that forgets it, the lease is found without port and namespace."""
         plan = self._engine.plan
         routes: frozenset[Route] = frozenset()
         if plan is not None and self._engine.holds(lease):
@@ -300,7 +297,6 @@ class Attachments:
                         self._detach(lease)
                 except KernelRefused as error:
                     failures.append(str(error))
-        self._engine.store.flush()
         if failures:
             raise CniError(cni.KERNEL_REFUSED, "; ".join(failures))
         return {}
