@@ -1,10 +1,10 @@
 """Which pod holds which address of this node's blocks: durable, one append-only file.
 
-A lease is on disk before its address is used, and its end is on disk before the address is free.
-Every change is one line; `flush` brings the lines of all who wait for it to the disk at once, earlier
-ones with them: a lease is there before its address is used, and after the end of the one before. The file
-is rewritten whole, and replaced atomically, when it is opened, when it has grown, and after a write
-that failed. A last line cut short by a crash never happened: nobody was told of it.
+A lease is on the disk before its address is used, and its end at the latest when the address is
+another's. Every change is one line; `flush` brings the lines of all who wait for it to the disk at once,
+earlier ones with them. The file is rewritten whole, and replaced atomically, when it is opened, when it
+has grown, and after a write that failed. A last line cut short by a crash never happened: nobody was
+told of it.
 
 Times of release are of CLOCK_BOOTTIME, which no correction of the wall clock moves, with the boot that they
 belong to. Of another boot's releases nobody can say how long they are ago: they count as of now.
