@@ -22,16 +22,22 @@ def uncertain_pairs(before: Declarations, after: Declarations) -> tuple[Pair, ..
     if old is before and new is after:
         return ()
     certain = {(pair.left, pair.right) for pair in _gained(before, after)}
-    earlier = {(pair.left, pair.right) for pair in _gained(_without_routers(old), old)}
+    earlier = {(pair.left, pair.right): _routers(pair) for pair in _gained(_without_routers(old), old)}
     altered = _altered(before, after)
     return tuple(
         pair
         for pair in _gained(before, new)
         if (pair.left, pair.right) not in certain
-        and (
-            (pair.left, pair.right) not in earlier or any(altered & {*cause.routers} for cause in pair.causes)
+        and any(
+            routers not in earlier.get((pair.left, pair.right), ()) or altered & routers
+            for routers in _routers(pair)
         )
     )
+
+
+def _routers(pair: Pair) -> frozenset[frozenset[ObjectName]]:
+    """Those of each cause."""
+    return frozenset(frozenset(cause.routers) for cause in pair.causes)
 
 
 def _gained(before: Declarations, after: Declarations) -> tuple[Pair, ...]:
