@@ -16,7 +16,7 @@ from cli.status_board import LEASE, Facts
 from cli.status_facts import AnyItem, ConfigItem, NetworkItem, NodeItem, RouterItem, SourceItem, moment
 from cli.status_report import Finding, Level
 from compiler.problem import Severity
-from controller.cluster.reasons import ConditionType, Reason
+from controller.cluster.reasons import PODS_WAIT, ConditionType, Reason
 from controller.cluster.recovery import HALTED, ROLLOUT_HALTED
 from controller.cluster.resource_status import Condition, SourceStatus
 from controller.cluster.wording import commit, counted
@@ -326,7 +326,7 @@ def _pods(facts: Facts) -> Iterator[Finding]:
     waiting = {
         event.regarding: event
         for event in facts.events
-        if event.reason == Reason.AWAITING_NETWORK and event.regarding.uid in facts.pending
+        if event.reason in PODS_WAIT and event.regarding.uid in facts.pending
     }
     for pod, event in waiting.items():
         yield Finding(

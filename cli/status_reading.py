@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from cli.status_board import Board, reason_of, selections
-from controller.cluster.reasons import Reason
+from controller.cluster.reasons import PODS_WAIT
 from kube.api import Api, ApiError, Gone, Unauthorized, Unreachable
 from kube.kinds import NODE_NETWORKS, PODS
 from kube.raw import Malformed, split_page
@@ -36,7 +36,7 @@ def read_all(api: Api, namespace: str) -> Board:
     away = [error for error in errors if isinstance(error, Unreachable | Unauthorized)]
     if away and len(errors) == len(chosen):
         raise away[0]
-    if any(event.reason == Reason.AWAITING_NETWORK for event in board.facts(datetime.now(UTC)).events):
+    if any(event.reason in PODS_WAIT for event in board.facts(datetime.now(UTC)).events):
         # Only then does it matter which pods have not started: there may be thousands.
         _read(api, board, pods)
     return board

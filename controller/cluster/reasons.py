@@ -94,3 +94,7 @@ class Reason(StrEnum):
     """A pod waits: its network is unknown, or does not admit it."""
     MORE_EVENTS = "MoreEvents"
     """Events beyond what one turn records, summed up."""
+
+
+PODS_WAIT = frozenset({Reason.AWAITING_NETWORK, Reason.ADDRESSES_EXHAUSTED})
+"""Of events on pods."""

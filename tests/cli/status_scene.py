@@ -255,12 +255,12 @@ def event(name: str, regarding: Mapping[str, object], reason: str, note: str, *,
     return Thing(resource=kinds.EVENTS, namespace=namespace, name=name, content=content)
 
 
-def waiting_pod(name: str = "web-1") -> tuple[Thing, Thing]:
+def waiting_pod(name: str = "web-1", *, reason: str = "AwaitingNetwork") -> tuple[Thing, Thing]:
     """A pod that is pending, and the event that says why."""
     pod = Thing(resource=kinds.PODS, namespace="shop", name=name, content={"status": {"phase": "Pending"}})
     note = "The pod waits for its network: its annotation names network shop/front, which is not declared."
     regarding = {"kind": "Pod", "namespace": "shop", "name": name, "uid": f"uid of {name}"}
-    return pod, event(f"{name}.1", regarding, "AwaitingNetwork", note)
+    return pod, event(f"{name}.1", regarding, reason, note)
 
 
 def board(things: Iterable[Thing]) -> Board:

@@ -434,6 +434,10 @@ def test_a_reason_of_another_release_is_passed_on() -> None:
 # --- pods ---
 
 
+def test_a_pod_for_which_no_address_is_left_is_told_too() -> None:
+    assert only(*waiting_pod(reason="AddressesExhausted")).reason == "AddressesExhausted"
+
+
 def test_a_pod_that_waits_for_its_network_is_told() -> None:
     finding = only(*waiting_pod())
 
