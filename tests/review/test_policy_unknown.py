@@ -57,6 +57,23 @@ def test_one_that_selects_by_another_label_is_a_change() -> None:
     assert acts(judged(before, before | hub("{env: test}"))) == [TOLD]
 
 
+def test_a_network_that_another_router_takes_up_is_a_change() -> None:
+    """The routers are as they were: the one asks for production, the other for test."""
+
+    def selecting(name: str, tier: str, env: str) -> str:
+        hub = _router(name, "team-a", "hub", f"{{env: {env}}}")
+        return hub.replace(
+            "virtualNetworkSelector: {}", f"virtualNetworkSelector: {{matchLabels: {{t: {tier}}}}}"
+        )
+
+    def labelled(tier: str) -> Files:
+        return {"red.yaml": network().replace("team-a}", f"team-a, labels: {{t: {tier}}}}}")}
+
+    routers = {"hub.yaml": selecting("hub", "x", "prod"), "other.yaml": selecting("other", "y", "test")}
+    before = NETWORKS | routers | spoke(BY_NAME) | labelled("x")
+    assert acts(judged(before, before | labelled("y"))) == [TOLD.replace("hub.yaml", "other.yaml")]
+
+
 def test_an_import_by_name_is_certain_and_told_once() -> None:
     after = NETWORKS | hub("{kubernetes.io/metadata.name: team-b}") | spoke(BY_NAME)
     assert acts(judged(NETWORKS, after)) == [
