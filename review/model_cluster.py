@@ -8,7 +8,7 @@ default network. What only a cluster knows is not in it: labels of namespaces, S
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import islice
 from typing import Final
 
 from compiler.inventory import Endpoint, EndpointSlice, Inventory, Namespace, Node, Pod, Service, ServicePort
@@ -93,10 +93,14 @@ def _slices(service: Service, backends: tuple[Address, ...], target: int | None)
 
 
 def _nth(ranges: Iterable[Prefix], position: int) -> tuple[Address, ...]:
-    """One address of each family, the same of none for two positions."""
-    found: dict[int, Address] = {}
-    for version in (4, 6):
-        hosts = chain.from_iterable(one.hosts() for one in ranges if one.version == version)
-        for address in islice(hosts, position, position + 1):
-            found[version] = address
-    return tuple(found.values())
+    """One address of each family: another for each position, as far as the ranges go."""
+    given = tuple(ranges)
+    return tuple(
+        address for version in (4, 6) for address in islice(_hosts(given, version), position, position + 1)
+    )
+
+
+def _hosts(ranges: Iterable[Prefix], version: int) -> Iterator[Address]:
+    for one in ranges:
+        if one.version == version:
+            yield from one.hosts()

@@ -34,9 +34,8 @@ def test_infrastructure_that_is_named_is_there() -> None:
     found = model_cluster(declarations(network("red", "10.1.0.0/24", infrastructure=(metrics,))))
 
     assert [str(name) for name in found.services if name == metrics] == ["monitoring/metrics"]
-    assert [slice_.endpoints[0].pod for slice_ in found.slices.values() if slice_.service == metrics] == [
-        None
-    ]
+    backends = [one.endpoints[0] for one in found.slices.values() if one.service == metrics]
+    assert [(one.addresses[0].version, one.pod) for one in backends] == [(4, None), (6, None)]
 
 
 def test_what_is_compiled_for_it_has_no_warning_and_is_proved() -> None:
