@@ -1,4 +1,4 @@
-"""A routing table, cut once into disjoint intervals: a box is split at what the table says and nowhere else."""
+"""A routing table, cut once into disjoint intervals: a box is split where the table says, nowhere else."""
 
 from __future__ import annotations
 
