@@ -308,6 +308,7 @@ def test_plans_mention_what_their_node_needs_and_nothing_else(
     compilation = compiled(declarations, inventory)
     for plan in compilation.plans.values():
         present = {pod.network for pod in plan.pods if pod.network is not None} - {DEFAULT_NETWORK}
+        present |= networks_awaited(compilation, plan.name)
         held = present | {
             compilation.numbers[peer]
             for name, number in compilation.numbers.items()
@@ -325,6 +326,17 @@ def test_plans_mention_what_their_node_needs_and_nothing_else(
             pod.name for pod in inventory.pods.values() if pod.node == plan.name
         }
         assert_services_needed(plan, held)
+
+
+def networks_awaited(compilation: Compilation, node: NodeName) -> set[NetworkNumber]:
+    """Of pods that wait for an address: they may start at any moment."""
+    assert compilation.stages is not None
+    settlement = compilation.stages.settlement
+    return {
+        compilation.numbers[seat.membership.network]
+        for pod, seat in settlement.placement.seats.get(node, {}).items()
+        if pod in settlement.asked.refusals and seat.membership.network is not None
+    }
 
 
 def assert_services_needed(plan: NodePlan, held: set[NetworkNumber]) -> None:
