@@ -14,7 +14,7 @@ from enum import StrEnum
 from compiler.names import NetworkNumber
 from verifier.due import Due, DueMap
 from verifier.fabric import Fabric, Port
-from verifier.intervals import EMPTY, Intervals, point, union
+from verifier.intervals import EMPTY, Intervals, point, subtract, union
 from verifier.meaning import Meaning
 from verifier.packets import any_address
 from verifier.rights import Rights
@@ -89,12 +89,14 @@ def _overlay(fabric: Fabric, rights: Rights, family: int, number: NetworkNumber)
     """Peers' blocks lead back the same way, but their packets come by VXLANs of their own."""
     meaning, name = fabric.meaning, fabric.name
     network = meaning.networks[number]
+    claimed = union((int(p.address),) * 2 for p in network.infrastructure if p.address.version == family)
+    blocks = _remote_blocks(meaning, fabric, (number,), family) if number in meaning.visible(name) else EMPTY
     return Entry(
         sender=Sender.OVERLAY,
         link=fabric.vxlans[number].name,
         who=f"a pod of {network.name} on another node",
         network=number,
-        own=_remote_blocks(meaning, fabric, (number,), family) if number in meaning.visible(name) else EMPTY,
+        own=subtract(blocks, claimed),  # what two have is contested
         tolerated=_remote_blocks(meaning, fabric, network.reach, family),
         due=rights.of_network(number, name, family),
     )

@@ -50,6 +50,8 @@ class Fabric:
     """Devices in interface groups of ours that are none of these."""
     local: Mapping[Address, Port] = field(default_factory=dict)
     """The port of each pod."""
+    serving: frozenset[Address] = frozenset()
+    """Of the node's pods, those behind Services."""
     here: tuple[IPv4Address | IPv6Address, ...] = ()
     """The node's own addresses, outside VRFs."""
 
@@ -87,6 +89,12 @@ def fabric_of(meaning: Meaning, node: Node) -> Fabric:
         ports=ports,
         strays=tuple(n for n, link in links.items() if n not in placed and link.group in OURS),
         local={address: port for port in ports for address in port.addresses},
+        serving=frozenset(
+            (backing.address.version, int(backing.address))
+            for offered in meaning.services.ports
+            for backing in offered.backings
+            if backing.node == node.name
+        ),
         here=tuple(
             _parsed(entry.address)
             for link in links.values()

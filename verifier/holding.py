@@ -221,7 +221,8 @@ class Holding:
         if flow.packets.saddr == flow.sent.daddr:
             from_link = flow.translated_source and self._is_link_source(flow)
             meeting = self.entry.sender is Sender.POD and flow.translated_destination
-            return Kind.BLOCKED if meeting and not from_link else None
+            serving = (self.entry.due.family, flow.sent.daddr[0][0]) in self.fabric.serving
+            return Kind.BLOCKED if meeting and serving and not from_link else None
         return Kind.EXPOSED if flow.translated_source else None
 
     def _is_link_source(self, flow: Flow) -> bool:

@@ -85,7 +85,7 @@ def _of_network(meaning: Meaning, network: MeantNetwork, answers: Answers, famil
     for link in (config.host_links_v4, config.host_links_v6):
         painting.address(link.network_address + 2 * network.number, UNREACHED)
         painting.address(link.network_address + 2 * network.number + 1, UNREACHED)
-    _infrastructure(painting, network)
+    _infrastructure(painting, meaning, network)
     for place, answer in answers.items():
         backends = frozenset((int(address), port) for address, port in answer.backends)
         claim = Claim(due=Due.SERVICE, service=answer.service, backends=backends)
@@ -117,16 +117,19 @@ def _of_host_link(meaning: Meaning, network: MeantNetwork, family: int, here: He
     return painting.finished()
 
 
-def _infrastructure(painting: Painting, network: MeantNetwork) -> None:
-    """An endpoint that is said to be at an address of a pod of ours has no place of its own."""
-    blocks = [layer for layer in painting.layers if layer.claim.due is Due.BLOCK]
-    for address in sorted(
-        {p.address for p in network.infrastructure if p.address.version == painting.family}
-    ):
-        if any(layer.first <= int(address) <= layer.last for layer in blocks):
-            painting.address(address, CONTESTED)
+def _infrastructure(painting: Painting, meaning: Meaning, network: MeantNetwork) -> None:
+    """An endpoint that is said to be where a network has its pods has no place of its own."""
+    subnets = [s.prefix for number in network.reach for s in meaning.networks[number].declared.subnets]
+    contested = {
+        place.address
+        for place in network.infrastructure
+        if any(place.address in subnet for subnet in subnets)
+    }
+    for address in contested:
+        painting.address(address, CONTESTED)
     for place in network.infrastructure:
-        painting.port(place.address, place.protocol, place.port, INFRASTRUCTURE)
+        claim = CONTESTED if place.address in contested else INFRASTRUCTURE
+        painting.port(place.address, place.protocol, place.port, claim)
 
 
 def _of_others(meaning: Meaning, node: NodeName, who: str, family: int, here: Here) -> DueMap:

@@ -58,12 +58,15 @@ def attachments(compilation: Compilation, plan: NodePlan) -> Iterator[Attachment
     """Pods that run, at their addresses; for a network without any here, one at the first address."""
     networks = {network.number: network for network in plan.networks}
     inhabited = set()
+    taken: set[Address] = set()
     for binding in plan.pods:
         addresses = compilation.inputs.inventory.pods[binding.name].addresses
         if binding.network in networks and addresses:
             network = networks[binding.network]
-            held = tuple(a for a in addresses if any(a in block for block in own_blocks(plan, network)))
+            own = own_blocks(plan, network)
+            held = tuple(a for a in addresses if a not in taken and any(a in block for block in own))
             if held:
+                taken.update(held)
                 inhabited.add(network.number)
                 yield _attachment(str(binding.name), network, held)
     for network in plan.networks:
