@@ -35,16 +35,18 @@ spec: {subnets: [10.31.0.0/24]}
 """
 
 
+MADE = {"__pycache__", ".venv", "out"}
+"""Directories that the template's own tools make."""
+
+
 class Repository:
     """The template's own declarations on the branch main, and a change on another."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.git("init", "--quiet", "--initial-branch=main", str(path), at=path.parent)
-        names = subprocess.run(
-            ["git", "ls-files", "-z", "."], cwd=TEMPLATE, capture_output=True, text=True, check=True
-        ).stdout.split("\0")
-        self.commit({name: (TEMPLATE / name).read_text(encoding="utf-8") for name in names if name})
+        files = (path for path in TEMPLATE.rglob("*") if path.is_file() and not MADE & {*path.parts})
+        self.commit({str(path.relative_to(TEMPLATE)): path.read_text(encoding="utf-8") for path in files})
         self.git("checkout", "--quiet", "-b", "change")
 
     def git(self, *arguments: str, at: Path | None = None) -> str:
