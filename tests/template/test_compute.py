@@ -45,8 +45,11 @@ class Repository:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.git("init", "--quiet", "--initial-branch=main", str(path), at=path.parent)
-        files = (path for path in TEMPLATE.rglob("*") if path.is_file() and not MADE & {*path.parts})
-        self.commit({str(path.relative_to(TEMPLATE)): path.read_text(encoding="utf-8") for path in files})
+        files = (path.relative_to(TEMPLATE) for path in TEMPLATE.rglob("*") if path.is_file())
+        texts = {
+            str(path): (TEMPLATE / path).read_text("utf-8") for path in files if not MADE & {*path.parts}
+        }
+        self.commit(texts)
         self.git("checkout", "--quiet", "-b", "change")
 
     def git(self, *arguments: str, at: Path | None = None) -> str:
