@@ -121,8 +121,7 @@ class Meaning:
         DEFAULT_NETWORK asks only Services that have endpoints there and in networks, at their cluster
         addresses: the others are none of ours.
         """
-        local = any(port.local_only for port in self.services.ports)
-        key = (node if local else None, client)
+        key = (node if self.services.local_only else None, client)
         if key not in self._answers:
             self._answers[key] = self._answers_of(node, client)
         return self._answers[key]
@@ -130,11 +129,13 @@ class Meaning:
     def _answers_of(self, node: NodeName, client: NetworkNumber) -> Answers:
         found: dict[Place, Answer] = {}
         network = self.networks[client] if client != DEFAULT_NETWORK else None
-        for port in self.services.ports:
-            reach = network.reach if network else frozenset((DEFAULT_NETWORK,))
-            if network and port.service in network.services:
-                reach |= {DEFAULT_NETWORK}
-            backends = port.seen_by(reach, node)
+        within = network.reach if network else frozenset((DEFAULT_NETWORK,))
+        also = within | {DEFAULT_NETWORK}
+        by_network = self.services.by_network
+        for at in sorted({at for number in also for at in by_network.get(number, ())}):
+            port = self.services.ports[at]
+            asked = also if network and port.service in network.services else within
+            backends = port.seen_by(asked, node)
             for place in port.places if backends else ():
                 if network or self._is_for_outsiders(place.address, port.service):
                     found.setdefault(place, Answer(service=port.service, backends=backends))

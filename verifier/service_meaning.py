@@ -81,6 +81,10 @@ class ServiceMeaning:
     """Node ports that lead into networks only."""
     outside: Mapping[ObjectName, frozenset[Place]]
     """Endpoints of the default network: what a Service opens as infrastructure."""
+    by_network: Mapping[NetworkNumber, tuple[int, ...]]
+    """Positions in `ports` of those with endpoints in a network, DEFAULT_NETWORK among them."""
+    local_only: bool
+    """Whether any port answers by endpoints of the client's own node alone."""
 
 
 def service_meaning(
@@ -114,12 +118,23 @@ def service_meaning(
             )
         for port in one.closes_ports:
             closed_ports[port] = (*closed_ports.get(port, ()), one.name)
+    ports = tuple(port for one in read for port in one.ports)
     return ServiceMeaning(
-        ports=tuple(port for one in read for port in one.ports),
+        ports=ports,
         closed=closed,
         closed_ports=closed_ports,
         outside={one.name: one.outside for one in read if one.outside},
+        by_network=_by_network(ports),
+        local_only=any(port.local_only for port in ports),
     )
+
+
+def _by_network(ports: tuple[OfferedPort, ...]) -> Mapping[NetworkNumber, tuple[int, ...]]:
+    found: dict[NetworkNumber, list[int]] = {}
+    for at, port in enumerate(ports):
+        for number in {backing.network for backing in port.backings}:
+            found.setdefault(number, []).append(at)
+    return {number: tuple(positions) for number, positions in found.items()}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
