@@ -1,7 +1,7 @@
-"""What evaluation takes for granted on a node, held against the numbers: devices, overlay, routing rules.
+"""A node's devices by what they are for, held against the numbers that name them.
 
-A packet's network is known from the group of its device, its way to another node from a neighbour and a
-forwarding entry. Each is checked by itself here, so that two errors cannot make up for one another.
+A packet's network is known from the group of its device, so each is checked by itself: two errors cannot make
+up for one another.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final, TypeAlias
 
 from compiler.names import NetworkNumber, NodeName
-from verifier.address_text import address_text, prefix_text
+from verifier.address_text import address_text
 from verifier.meaning import Meaning
 from verifier.routing import LOOPBACK
-from verifier.state import LOCAL_TABLE, MAIN_TABLE, Address, Link, Neighbour, Node, Route
+from verifier.state import Address, Link, Node
 from verifier.violation import Kind, Violation
 
 HOST_LINK_GROUPS: Final = 65536
@@ -58,6 +58,19 @@ class Fabric:
     @property
     def name(self) -> NodeName:
         return NodeName(self.node.name)
+
+    def violation(
+        self, kind: Kind, sentence: str, *networks: NetworkNumber, expected: str = "", found: str = ""
+    ) -> Violation:
+        """Of what no single packet shows, with where the networks are declared."""
+        return Violation(
+            kind=kind,
+            node=self.name,
+            sentence=sentence,
+            expected=expected,
+            found=found,
+            origins=self.meaning.origins(*networks),
+        )
 
 
 def fabric_of(meaning: Meaning, node: Node) -> Fabric:
@@ -124,28 +137,10 @@ def receivers_of(meaning: Meaning, nodes: Iterable[Node]) -> Receivers:
     }
 
 
-def check_fabric(fabric: Fabric, receivers: Receivers) -> Iterator[Violation]:
+def check_devices(fabric: Fabric) -> Iterator[Violation]:
     yield from _devices(fabric)
     yield from _ports(fabric)
-    yield from _overlay(fabric, receivers)
     yield from _host_link_neighbours(fabric)
-    yield from _tables(fabric)
-    if fabric.vrfs:
-        yield from _rules(fabric)
-        yield from _host_table(fabric)
-
-
-def _wrong(
-    fabric: Fabric, kind: Kind, sentence: str, *networks: NetworkNumber, expected: str = "", found: str = ""
-) -> Violation:
-    return Violation(
-        kind=kind,
-        node=fabric.name,
-        sentence=sentence,
-        expected=expected,
-        found=found,
-        origins=fabric.meaning.origins(*networks),
-    )
 
 
 def _devices(fabric: Fabric) -> Iterator[Violation]:
@@ -159,7 +154,7 @@ def _devices(fabric: Fabric) -> Iterator[Violation]:
         for what, link, group in wanted:
             network = meaning.networks[number].name
             if link is None:
-                yield _wrong(fabric, Kind.DEVICE, f"network {network} has no {what} here", number)
+                yield fabric.violation(Kind.DEVICE, f"network {network} has no {what} here", number)
             else:
                 yield from _grouped(
                     fabric, f"the {what} {link.name} of network {network}", link, group, number
@@ -171,15 +166,14 @@ def _devices(fabric: Fabric) -> Iterator[Violation]:
         if outside is not None:
             yield from _grouped(fabric, f"the host link's end {outside.name}", outside, OUTSIDE_GROUP, number)
             if outside.master is not None:
-                yield _wrong(fabric, Kind.DEVICE, f"{outside.name} is inside {outside.master}", number)
+                yield fabric.violation(Kind.DEVICE, f"{outside.name} is inside {outside.master}", number)
     for stray in fabric.strays:
-        yield _wrong(fabric, Kind.DEVICE, f"{stray} is in an interface group of networks, and of none")
+        yield fabric.violation(Kind.DEVICE, f"{stray} is in an interface group of networks, and of none")
 
 
 def _grouped(fabric: Fabric, what: str, link: Link, group: int, number: NetworkNumber) -> Iterator[Violation]:
     if link.group != group:
-        yield _wrong(
-            fabric,
+        yield fabric.violation(
             Kind.DEVICE,
             f"{what} is in another interface group, so rules take it for another's",
             number,
@@ -187,7 +181,7 @@ def _grouped(fabric: Fabric, what: str, link: Link, group: int, number: NetworkN
             found=f"group {link.group}",
         )
     if not link.up:
-        yield _wrong(fabric, Kind.DEVICE, f"{what} is down", number)
+        yield fabric.violation(Kind.DEVICE, f"{what} is down", number)
 
 
 def _vxlan(fabric: Fabric, number: NetworkNumber, link: Link) -> Iterator[Violation]:
@@ -200,8 +194,7 @@ def _vxlan(fabric: Fabric, number: NetworkNumber, link: Link) -> Iterator[Violat
     )
     for what, expected, found in facts:
         if expected != found:
-            yield _wrong(
-                fabric,
+            yield fabric.violation(
                 Kind.DEVICE,
                 f"the VXLAN {link.name} has another {what}",
                 number,
@@ -222,81 +215,18 @@ def _ports(fabric: Fabric) -> Iterator[Violation]:
             known = fabric.meaning.networks.get(port.network)
             if owner is None or known is None or owner != known.name:
                 whose = f"network {owner}'s" if owner else "no network's"
-                yield _wrong(
-                    fabric,
+                yield fabric.violation(
                     Kind.DEVICE,
                     f"{port.link} has the address {address_text((family, value))}, {whose} on this node",
                     port.network,
                 )
             other = taken.setdefault((family, value), port.link)
             if other != port.link:
-                yield _wrong(
-                    fabric,
+                yield fabric.violation(
                     Kind.DEVICE,
                     f"{address_text((family, value))} is at two ports, {other} and {port.link}",
                     port.network,
                 )
-
-
-def _overlay(fabric: Fabric, receivers: Receivers) -> Iterator[Violation]:
-    """Next hops lead to the node that their number names, with the address that its VXLAN listens to."""
-    meaning = fabric.meaning
-    by_number = {int(node.number): node for node in meaning.nodes.values()}
-    towards = {(entry.link, entry.mac): entry.remote for entry in fabric.node.state.forwarding}
-    numbers = {link.name: number for number, link in fabric.vxlans.items()}
-    for entry in fabric.node.state.neighbours:
-        if entry.link not in numbers:
-            continue
-        number = numbers[entry.link]
-        node = by_number.get(entry.address[1] & 0xFFFF)
-        if node is None or entry.address != (6, (0xFE80 << 112) | node.number):
-            yield _wrong(fabric, Kind.OVERLAY, f"the neighbour {_text(entry)} is no node", number)
-            continue
-        there = (node.underlay.version, int(node.underlay))
-        remote = towards.get((entry.link, entry.mac))
-        if remote != there:
-            yield _wrong(
-                fabric,
-                Kind.OVERLAY,
-                f"frames for {node.name} on {entry.link} are not sent there",
-                number,
-                expected=str(node.underlay),
-                found=address_text(remote) if remote else "no forwarding entry",
-            )
-        receiver = receivers.get((there, meaning.config.number_base + number))
-        if receiver is not None and receiver != entry.mac:
-            yield _wrong(
-                fabric,
-                Kind.OVERLAY,
-                f"{node.name} does not take frames to {entry.mac}",
-                number,
-                expected=receiver,
-                found=entry.mac,
-            )
-    yield from _forwarding(fabric, numbers)
-
-
-def _forwarding(fabric: Fabric, numbers: Mapping[str, NetworkNumber]) -> Iterator[Violation]:
-    """No frame of a network leaves for anyone but a node of the cluster, by an entry that is used."""
-    known = {(node.underlay.version, int(node.underlay)) for node in fabric.meaning.nodes.values()}
-    used = {(entry.link, entry.mac) for entry in fabric.node.state.neighbours}
-    for entry in fabric.node.state.forwarding:
-        number = numbers.get(entry.link)
-        networks = (number,) if number is not None else ()
-        if entry.remote not in known or entry.remote == fabric.node.address:
-            yield _wrong(
-                fabric,
-                Kind.OVERLAY,
-                f"{entry.link} sends frames to {address_text(entry.remote)}, which is no other node",
-                *networks,
-            )
-        elif (entry.link, entry.mac) not in used:
-            yield _wrong(
-                fabric,
-                Kind.OVERLAY,
-                f"nothing leads to {entry.mac} on {entry.link}",
-                *networks,
-            )
 
 
 def _host_link_neighbours(fabric: Fabric) -> Iterator[Violation]:
@@ -310,102 +240,13 @@ def _host_link_neighbours(fabric: Fabric) -> Iterator[Violation]:
         for one, other in ((inside, outside), (outside, inside)):
             wanted = {(one.name, a.address, other.mac) for a in other.addresses}
             for link, address, mac in sorted(wanted - found):
-                yield _wrong(
-                    fabric,
+                yield fabric.violation(
                     Kind.DEVICE,
                     f"{link} does not know {address_text(address)} as {mac}",
                     number,
                 )
 
 
-def _tables(fabric: Fabric) -> Iterator[Violation]:
-    """A network's table leads by its own devices, and to pods of those that it may talk to.
-
-    By a device outside the VRF even a refusal would be routed outside.
-    """
-    base, networks = fabric.meaning.config.number_base, fabric.meaning.networks
-    inside = {link.name: number for number, link in (*fabric.vrfs.items(), *fabric.vxlans.items())}
-    inside |= {link.name: number for number, link in fabric.host_links.items()}
-    ports = {port.link: port.network for port in fabric.ports}
-    for route in fabric.node.state.routes:
-        number = NetworkNumber(route.table - base)
-        if number not in fabric.vrfs or number not in networks or route.link is None:
-            continue
-        target = ports.get(route.link)
-        if inside.get(route.link) != number and target not in networks[number].reach:
-            sentence = f"in the table of {networks[number].name}, {_prefix(route)} leads by {route.link}"
-            yield _wrong(fabric, Kind.ROUTING, sentence, number)
-
-
-RULES: Final = (
-    "l3mdev, then the local table, then for the node's own packets the host table, then the main table"
-)
-
-
-def _rules(fabric: Fabric) -> Iterator[Violation]:
-    """The VRF decides before anything else does; the host table is for the node's own packets alone."""
-    host_table = fabric.meaning.config.number_base
-    for family in (4, 6):
-        rules = sorted((r for r in fabric.node.state.rules if r.family == family), key=lambda r: r.priority)
-        ours = [
-            (r.table, r.input_link) for r in rules if r.table in (None, LOCAL_TABLE, MAIN_TABLE, host_table)
-        ]
-        order = list(dict.fromkeys(ours))
-        expected = [(None, None), (LOCAL_TABLE, None), (host_table, "lo"), (MAIN_TABLE, None)]
-        if order != expected:
-            yield _wrong(
-                fabric,
-                Kind.ROUTING,
-                f"the routing rules of IPv{family} do not keep networks and node apart",
-                expected=RULES,
-                found=", ".join(f"{r.priority}: {_table(r.table)}{_only(r.input_link)}" for r in rules),
-            )
-
-
-def _table(table: int | None) -> str:
-    return "l3mdev" if table is None else f"table {table}"
-
-
-def _only(link: str | None) -> str:
-    return f" for packets of {link}" if link else ""
-
-
-def _host_table(fabric: Fabric) -> Iterator[Violation]:
-    """The node's own packets go to a pod by its own network's host link, with that link's address."""
-    meaning, table = fabric.meaning, fabric.meaning.config.number_base
-    outside = {link.peer: number for number, link in fabric.host_links.items()}
-    for route in fabric.node.state.routes:
-        if route.table != table:
-            continue
-        port = fabric.local.get((route.family, route.network))
-        number = outside.get(route.link)
-        if port is None or route.length != {4: 32, 6: 128}[route.family]:
-            yield _wrong(
-                fabric, Kind.ROUTING, f"the node's own packets to {_prefix(route)} have no pod to go to"
-            )
-        elif number != port.network or route.source != _outside_address(meaning, route.family, port.network):
-            yield _wrong(
-                fabric,
-                Kind.ROUTING,
-                f"the node's own packets to {_prefix(route)} do not go by the host link of its network",
-                port.network,
-            )
-
-
-def _outside_address(meaning: Meaning, family: int, number: NetworkNumber) -> Address:
-    config = meaning.config
-    links = config.host_links_v4 if family == 4 else config.host_links_v6
-    return family, int(links.network_address) + 2 * number
-
-
-def _text(entry: Neighbour) -> str:
-    return f"{address_text(entry.address)} on {entry.link}"
-
-
 def _parsed(address: Address) -> IPv4Address | IPv6Address:
     family, value = address
     return IPv4Address(value) if family == 4 else IPv6Address(value)
-
-
-def _prefix(route: Route) -> str:
-    return prefix_text(route.family, route.network, route.length)

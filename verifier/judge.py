@@ -15,16 +15,18 @@ from verifier.astray import check_astray
 from verifier.certificate import Certificate, Counts
 from verifier.entries import Entry, Sender, entries_of, foreign_entry
 from verifier.evaluate import Kernel
-from verifier.fabric import Fabric, Receivers, check_fabric, fabric_of, receivers_of
+from verifier.fabric import Fabric, Receivers, check_devices, fabric_of, receivers_of
 from verifier.holding import Finding, Holding
 from verifier.meaning import Meaning
 from verifier.openings import check_openings
 from verifier.order import check_order
 from verifier.outcome import Flow, Step
+from verifier.overlay import check_overlay
 from verifier.packets import Box, every_packet
 from verifier.rights import Rights
 from verifier.state import Node
 from verifier.surroundings import foreign_links, surrounded
+from verifier.tables import check_tables
 from verifier.telling import told
 from verifier.underlay import check_underlay
 from verifier.violation import Kind, Violation
@@ -130,7 +132,9 @@ class Bench:
 
     def violations(self, receivers: Receivers) -> Iterator[Violation]:
         """As they are found, what costs least first."""
-        yield from check_fabric(self.fabric, receivers)
+        yield from check_devices(self.fabric)
+        yield from check_overlay(self.fabric, receivers)
+        yield from check_tables(self.fabric)
         yield from check_order(
             self.fabric.name, self.fabric.node.ruleset, self.fabric.meaning.config.vxlan_port
         )

@@ -14,12 +14,13 @@ from compiler.names import NodeName
 from tests.verifier import scene
 from tests.verifier.mutations import LAYOUTS, RULESETS, Mutant, Operator
 from tests.verifier.rendered import NodeText, meaning_from, texts_of
-from verifier.fabric import Receivers, check_fabric, fabric_of, receivers_of
+from verifier.fabric import Receivers, fabric_of, receivers_of
 from verifier.fault import Contradiction, NotModelled
 from verifier.judge import bench_of, judge
 from verifier.layout_text import read_layout
 from verifier.meaning import Meaning
 from verifier.nft_text import read_ruleset
+from verifier.overlay import check_overlay
 from verifier.rights import Rights
 from verifier.state import Node
 from verifier.unreadable import Unreadable
@@ -118,7 +119,7 @@ def is_caught(wrong: Node) -> bool:
     others = [
         fabric_of(ground().meaning, node) for name, node in ground().nodes.items() if name != wrong.name
     ]
-    return any(True for fabric in others for _ in check_fabric(fabric, receivers))
+    return any(True for fabric in others for _ in check_overlay(fabric, receivers))
 
 
 def reason(mutant: Mutant) -> str:

@@ -1,0 +1,72 @@
+"""Between nodes: each next hop leads to the node that its number names, and to a VXLAN that listens there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from compiler.names import NetworkNumber
+from verifier.address_text import address_text
+from verifier.fabric import Fabric, Receivers
+from verifier.state import Neighbour
+from verifier.violation import Kind, Violation
+
+
+def check_overlay(fabric: Fabric, receivers: Receivers) -> Iterator[Violation]:
+    """Next hops lead to the node that their number names, with the address that its VXLAN listens to."""
+    meaning = fabric.meaning
+    by_number = {int(node.number): node for node in meaning.nodes.values()}
+    towards = {(entry.link, entry.mac): entry.remote for entry in fabric.node.state.forwarding}
+    numbers = {link.name: number for number, link in fabric.vxlans.items()}
+    for entry in fabric.node.state.neighbours:
+        if entry.link not in numbers:
+            continue
+        number = numbers[entry.link]
+        node = by_number.get(entry.address[1] & 0xFFFF)
+        if node is None or entry.address != (6, (0xFE80 << 112) | node.number):
+            yield fabric.violation(Kind.OVERLAY, f"the neighbour {_text(entry)} is no node", number)
+            continue
+        there = (node.underlay.version, int(node.underlay))
+        remote = towards.get((entry.link, entry.mac))
+        if remote != there:
+            yield fabric.violation(
+                Kind.OVERLAY,
+                f"frames for {node.name} on {entry.link} are not sent there",
+                number,
+                expected=str(node.underlay),
+                found=address_text(remote) if remote else "no forwarding entry",
+            )
+        receiver = receivers.get((there, meaning.config.number_base + number))
+        if receiver is not None and receiver != entry.mac:
+            yield fabric.violation(
+                Kind.OVERLAY,
+                f"{node.name} does not take frames to {entry.mac}",
+                number,
+                expected=receiver,
+                found=entry.mac,
+            )
+    yield from _forwarding(fabric, numbers)
+
+
+def _forwarding(fabric: Fabric, numbers: Mapping[str, NetworkNumber]) -> Iterator[Violation]:
+    """No frame of a network leaves for anyone but a node of the cluster, by an entry that is used."""
+    known = {(node.underlay.version, int(node.underlay)) for node in fabric.meaning.nodes.values()}
+    used = {(entry.link, entry.mac) for entry in fabric.node.state.neighbours}
+    for entry in fabric.node.state.forwarding:
+        number = numbers.get(entry.link)
+        networks = (number,) if number is not None else ()
+        if entry.remote not in known or entry.remote == fabric.node.address:
+            yield fabric.violation(
+                Kind.OVERLAY,
+                f"{entry.link} sends frames to {address_text(entry.remote)}, which is no other node",
+                *networks,
+            )
+        elif (entry.link, entry.mac) not in used:
+            yield fabric.violation(
+                Kind.OVERLAY,
+                f"nothing leads to {entry.mac} on {entry.link}",
+                *networks,
+            )
+
+
+def _text(entry: Neighbour) -> str:
+    return f"{address_text(entry.address)} on {entry.link}"

@@ -1,0 +1,102 @@
+"""Routing on a node: rules that keep networks and node apart, tables that lead by their own devices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from compiler.names import NetworkNumber
+from verifier.address_text import prefix_text
+from verifier.fabric import Fabric
+from verifier.meaning import Meaning
+from verifier.state import LOCAL_TABLE, MAIN_TABLE, Address, Route
+from verifier.violation import Kind, Violation
+
+
+def check_tables(fabric: Fabric) -> Iterator[Violation]:
+    yield from _tables(fabric)
+    if fabric.vrfs:
+        yield from _rules(fabric)
+        yield from _host_table(fabric)
+
+
+def _tables(fabric: Fabric) -> Iterator[Violation]:
+    """A network's table leads by its own devices, and to pods of those that it may talk to.
+
+    By a device outside the VRF even a refusal would be routed outside.
+    """
+    base, networks = fabric.meaning.config.number_base, fabric.meaning.networks
+    inside = {link.name: number for number, link in (*fabric.vrfs.items(), *fabric.vxlans.items())}
+    inside |= {link.name: number for number, link in fabric.host_links.items()}
+    ports = {port.link: port.network for port in fabric.ports}
+    for route in fabric.node.state.routes:
+        number = NetworkNumber(route.table - base)
+        if number not in fabric.vrfs or number not in networks or route.link is None:
+            continue
+        target = ports.get(route.link)
+        if inside.get(route.link) != number and target not in networks[number].reach:
+            sentence = f"in the table of {networks[number].name}, {_prefix(route)} leads by {route.link}"
+            yield fabric.violation(Kind.ROUTING, sentence, number)
+
+
+RULES: Final = (
+    "l3mdev, then the local table, then for the node's own packets the host table, then the main table"
+)
+
+
+def _rules(fabric: Fabric) -> Iterator[Violation]:
+    """The VRF decides before anything else does; the host table is for the node's own packets alone."""
+    host_table = fabric.meaning.config.number_base
+    for family in (4, 6):
+        rules = sorted((r for r in fabric.node.state.rules if r.family == family), key=lambda r: r.priority)
+        ours = [
+            (r.table, r.input_link) for r in rules if r.table in (None, LOCAL_TABLE, MAIN_TABLE, host_table)
+        ]
+        order = list(dict.fromkeys(ours))
+        expected = [(None, None), (LOCAL_TABLE, None), (host_table, "lo"), (MAIN_TABLE, None)]
+        if order != expected:
+            yield fabric.violation(
+                Kind.ROUTING,
+                f"the routing rules of IPv{family} do not keep networks and node apart",
+                expected=RULES,
+                found=", ".join(f"{r.priority}: {_table(r.table)}{_only(r.input_link)}" for r in rules),
+            )
+
+
+def _table(table: int | None) -> str:
+    return "l3mdev" if table is None else f"table {table}"
+
+
+def _only(link: str | None) -> str:
+    return f" for packets of {link}" if link else ""
+
+
+def _host_table(fabric: Fabric) -> Iterator[Violation]:
+    """The node's own packets go to a pod by its own network's host link, with that link's address."""
+    meaning, table = fabric.meaning, fabric.meaning.config.number_base
+    outside = {link.peer: number for number, link in fabric.host_links.items()}
+    for route in fabric.node.state.routes:
+        if route.table != table:
+            continue
+        port = fabric.local.get((route.family, route.network))
+        number = outside.get(route.link)
+        if port is None or route.length != {4: 32, 6: 128}[route.family]:
+            yield fabric.violation(
+                Kind.ROUTING, f"the node's own packets to {_prefix(route)} have no pod to go to"
+            )
+        elif number != port.network or route.source != _outside_address(meaning, route.family, port.network):
+            yield fabric.violation(
+                Kind.ROUTING,
+                f"the node's own packets to {_prefix(route)} do not go by the host link of its network",
+                port.network,
+            )
+
+
+def _outside_address(meaning: Meaning, family: int, number: NetworkNumber) -> Address:
+    config = meaning.config
+    links = config.host_links_v4 if family == 4 else config.host_links_v6
+    return family, int(links.network_address) + 2 * number
+
+
+def _prefix(route: Route) -> str:
+    return prefix_text(route.family, route.network, route.length)
