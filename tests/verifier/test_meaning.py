@@ -106,6 +106,8 @@ def agree_on_node(
         if one.presence is Presence.PRESENT:
             assert whole.infrastructure == {Place(a.address, a.protocol, a.port) for a in one.infrastructure}
     for pod in plan.pods:
+        if pod.network is None and meaning.seats.inventory.pods[pod.name].asked is not None:
+            continue  # it waits for the address that it asks for, and takes no part until it has it
         seat = meaning.seats.seat_of(meaning.seats.inventory.pods[pod.name])
         known = numbers[seat] if isinstance(seat, ObjectName) else None
         assert (DEFAULT_NETWORK if seat is Outside.DEFAULT else known) == pod.network, pod
