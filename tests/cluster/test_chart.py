@@ -246,6 +246,35 @@ def test_the_programs_take_their_options(
     click_command.make_context(command, arguments)  # raises for every option or value that it does not take
 
 
+def agent_with(server: ControlPlane, mode: str) -> tuple[list[str], set[str], list[list[str]]]:
+    """Its options, what is mounted, and the arguments of what runs before it."""
+    objects = rendered(server, {"agent": {"cni": {"mode": mode}}})
+    agent = container(objects, "DaemonSet", "atoll-agent")
+    pod = named(objects, "DaemonSet", "atoll-agent")["spec"]["template"]["spec"]
+    before = [one["args"] for one in pod.get("initContainers", ())]
+    return agent["args"], {mount["mountPath"] for mount in agent["volumeMounts"]}, before
+
+
+def test_the_agent_installs_the_plugin_at_the_hosts_own_paths(server: ControlPlane) -> None:
+    options, mounts, before = agent_with(server, "install")
+    assert {"--cni-conf=/etc/cni/net.d", "--cni-bin=/opt/cni/bin"} <= set(options)
+    assert {"/etc/cni/net.d", "/opt/cni/bin", "/run/atoll", "/var/lib/atoll"} <= mounts
+    assert before == []
+
+
+def test_the_plugin_is_taken_away_before_an_agent_that_does_not_install_it(server: ControlPlane) -> None:
+    options, _, before = agent_with(server, "remove")
+    assert not any(option.startswith("--cni") for option in options)
+    assert before == [["agent", "uninstall-cni", "--cni-conf=/etc/cni/net.d", "--cni-bin=/opt/cni/bin"]]
+
+
+def test_an_agent_that_is_not_to_install_the_plugin_sees_nothing_of_the_hosts(server: ControlPlane) -> None:
+    options, mounts, before = agent_with(server, "none")
+    assert not any(option.startswith("--cni") for option in options)
+    assert not mounts & {"/etc/cni/net.d", "/opt/cni/bin"}
+    assert before == []
+
+
 def test_the_agent_reads_where_settings_can_be_written(server: ControlPlane) -> None:
     agent = container(rendered(server), "DaemonSet", "atoll-agent")
     (variable,) = (one for one in agent["env"] if "value" in one)
