@@ -77,6 +77,8 @@ def command(
     from cli.explain_inputs import Inputs, ground_of
     from review.explain import Question, explain
     from review.explain_ends import Unclear
+    from verifier.fault import Contradiction, NotModelled
+    from verifier.unreadable import Unreadable
 
     if (node is not None) is not (dump is not None or live) or (dump is not None and live):
         raise click.UsageError("--node goes with --dump or --live, and with one of them.")
@@ -95,6 +97,8 @@ def command(
         answer = explain(ground, Question(source=source, target=target, port=_port(port)))
     except Unclear as unclear:
         raise Failure(str(unclear), ExitCode.USAGE) from None
+    except (Contradiction, NotModelled, Unreadable) as error:
+        raise Failure(f"{error}. Nothing was followed; atoll verify says more.") from None
     _report(_with_lines(answer, repo, ground.meaning.declarations.revision), output, everything)
     return ExitCode.FINE if answer.reaches else ExitCode.PROBLEMS
 

@@ -224,7 +224,10 @@ class _Inquiry:
     def _start(self, cluster: Cluster) -> Place:
         assert self._home is not None
         if self.source.network is not None:
-            return self.ground.port_of(self.source, cluster)
+            port = self.ground.port_of(self.source, cluster)
+            if port is None:
+                raise Unclear(f"{self.named[0]}: node {self._home} holds no port of it, so it sends nothing.")
+            return port
         if self.source.kind is EndKind.NODE:
             return Place(node=self._home, link=None)
         return self.ground.outside_of(self.source, self._home, cluster)

@@ -139,8 +139,11 @@ class Ground:
             mac=pod_mac(end.name, _INTERFACE),
         )
 
-    def port_of(self, end: End, cluster: Cluster) -> Place:
-        """Where the packets of a pod on a network come in: the device that leads to its address."""
+    def port_of(self, end: End, cluster: Cluster) -> Place | None:
+        """Where the packets of a pod on a network come in: the device that leads to its address.
+
+        None where a kernel has no such device.
+        """
         assert end.node is not None
         node = cluster.kernels[end.node].node
         if end.node not in self.real:
@@ -151,7 +154,7 @@ class Ground:
             link = node.state.links.get(route.link or "")
             if full and (route.family, route.network) in wanted and link is not None and link.master:
                 return Place(node=end.node, link=link.name)
-        raise LookupError(f"node {end.node} has no port that leads to {end}")
+        return None
 
     def outside_of(self, end: End, node: NodeName, cluster: Cluster) -> Place:
         """A device that is not Atoll's: that of a default network's pod, or the one to the world."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.commands import Outcome, atoll
+from tests.cli.test_verify import EMPTY_NODE
 from tests.contracts.git_workbench import DiskWorkbench
 from tests.controller.files import RED_AND_BLUE
 from tests.controller.kubectl import inventory_json
@@ -86,6 +87,37 @@ def test_plans_are_read_as_they_were_written(desk: Desk) -> None:
     assert outcome.code == 1
     assert outcome.out.splitlines()[1] == (
         "This is not what is declared: it should reach it. `atoll verify` shows more."
+    )
+
+
+def test_a_plan_that_is_not_understood_is_followed_by_nothing(desk: Desk) -> None:
+    out = desk.root / "out"
+    atoll("compile", "--repo", desk.bench.path, "--inventory", desk.inventory, "--out", out)
+    ruleset = out / "nodes" / "node-1" / "ruleset.nft"
+    ruleset.write_text(ruleset.read_text().replace("ct zone set", "quota over 5 mbytes"))
+
+    outcome = desk.explain("red-1", "red-2", "--plans", out)
+
+    assert outcome.code == 3
+    assert outcome.errors.startswith("atoll: line ")
+    assert outcome.errors.endswith("Nothing was followed; atoll verify says more.\n")
+
+
+def test_a_pod_without_a_port_on_its_kernel_sends_nothing(desk: Desk, tmp_path: Path) -> None:
+    dump = tmp_path / "dump"
+    dump.mkdir()
+    for file, text in EMPTY_NODE.items():
+        (dump / file).write_text(text)
+
+    outcome = desk.explain("red-1", "red-2", "--node", "node-1", "--dump", dump)
+    assert (outcome.code, outcome.errors) == (
+        2,
+        "atoll: pod team-a/red-1: node node-1 holds no port of it, so it sends nothing.\n",
+    )
+    to_it = desk.explain("red-2", "red-1", "--node", "node-1", "--dump", dump)
+    assert (to_it.code, to_it.out.splitlines()[1]) == (
+        1,
+        "This is not what is declared: it should reach it. `atoll verify` shows more.",
     )
 
 
