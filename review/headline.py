@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from review.model import Bearing, Bond, Consent, ConsentKind, Matter, Review, Setting, Verdict
+from review.model import Bearing, Bond, Consent, ConsentKind, Matter, Move, Review, Setting, Verdict
 
+WAITS: Final = "waits: "
+"""How `Move` tells of pods without a network."""
 NAMED: Final = 3
 """So many names a sentence lists."""
 
@@ -75,10 +77,23 @@ def _sentences(review: Review) -> Iterator[str]:
             if review.cuts[0].what.startswith(("between", "from"))
             else (f"Connections are cut: {named}.")
         )
-    if review.moves:
-        pods = sum(move.count for move in review.moves)
-        yield f"{counted(pods, 'pod')} would join another network than now, or wait."
+    yield from _moves(review.moves)
     yield from _new_warnings(review)
+
+
+def _moves(moves: Iterable[Move]) -> Iterator[str]:
+    gathered: dict[str, int] = {}
+    for move in moves:
+        if move.after.startswith(WAITS):
+            deed = "would have to wait when started again"
+        else:
+            deed = "no longer waits" if move.before.startswith(WAITS) else "joins another network"
+        gathered[deed] = gathered.get(deed, 0) + move.count
+    for deed, pods in gathered.items():
+        yield f"{counted(pods, 'pod')} {deed if pods == 1 else _PLURAL_DEEDS.get(deed, deed)}."
+
+
+_PLURAL_DEEDS: Final = {"no longer waits": "no longer wait", "joins another network": "join another network"}
 
 
 def _nothing(review: Review) -> str:

@@ -144,7 +144,7 @@ def _group(group: NodeGroup) -> Section:
 
     def form(size: int) -> Iterator[str]:
         if not size:
-            yield f"- {prose(title)}, left out here: {ELSEWHERE}"
+            yield f"- {prose(title)}, left out here"
             return
         yield from details(title, [*_digests(group.nodes, size), *_hunks(group, size)])
 

@@ -10,6 +10,7 @@ from compiler.compilation import Compilation
 from compiler.membership import Membership
 from compiler.names import ObjectName
 from compiler.placement import Placement
+from review.headline import WAITS
 from review.model import Move, Share
 from review.side import State
 
@@ -81,5 +82,5 @@ def _differing(old: Placement, new: Placement) -> Iterator[tuple[ObjectName, Mem
 
 def _where(membership: Membership) -> str:
     if membership.refusal:
-        return f"waits: {membership.refusal.reason}"
+        return f"{WAITS}{membership.refusal.reason}"
     return f"network {membership.network}" if membership.network else "the default network"

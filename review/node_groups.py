@@ -19,7 +19,7 @@ from compiler.plan import NodePlan
 from review.model import Hunk, NodeDigest, NodeGroup
 from review.node_lines import PlanPair, cost, hunks_of, narrowed
 
-BUDGET: Final = 150_000
+BUDGET: Final = 100_000
 """Lines that are rendered at most; beyond that only digests are told."""
 FOLDED: Final = 3
 """From so many lines on, those about other nodes become one."""
@@ -61,7 +61,8 @@ def node_groups(
             continue
         small = narrowed(pair)
         budget -= cost(small)
-        told.append(_told(node, pair, small if budget >= 0 else None, digest))
+        affordable = budget >= 0 or not told  # one node is always shown
+        told.append(_told(node, pair, small if affordable else None, digest))
     return _grouped(told)
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from compiler.layering import layout_of
+from compiler.layering import layout_of, union
+from compiler.layout import Layout
 from compiler.layout_text import layout_text
 from compiler.names import DEFAULT_NETWORK, NetworkNumber
 from compiler.plan import NetworkPlan, NodePlan, ServicePlan
@@ -128,21 +129,36 @@ def hunks_of(pair: PlanPair) -> tuple[Hunk, ...]:
 
 
 def _layout_hunks(pair: PlanPair) -> Iterator[Hunk]:
-    old, new = _sections(pair.before), _sections(pair.after)
+    before, after = _layout(pair.before), _layout(pair.after)
+    old, new = _sections(_beyond(before, after)), _sections(_beyond(after, before))
     for title in {**old, **new}:
         lines = _difference(old.get(title, ()), new.get(title, ()))
         if lines:
             yield Hunk(title=title, meaning=_MEANINGS[title], lines=lines)
 
 
-def _sections(plan: NodePlan | None) -> Mapping[str, tuple[str, ...]]:
-    """The lines of a layout by the comment above them; lines that carry a comment stay with theirs."""
-    if plan is None:
-        return {}
+def _layout(plan: NodePlan | None) -> Layout:
+    return layout_of(plan, ()) if plan is not None else union(())
+
+
+def _beyond(this: Layout, that: Layout) -> Layout:
+    """What the other has not: only that is worth putting into words."""
+    return Layout(
+        links=this.links - that.links,
+        addresses=this.addresses - that.addresses,
+        routes=this.routes - that.routes,
+        neighbours=this.neighbours - that.neighbours,
+        forwarding=this.forwarding - that.forwarding,
+        rules=this.rules - that.rules,
+    )
+
+
+def _sections(layout: Layout) -> Mapping[str, tuple[str, ...]]:
+    """The lines of a layout by the comment above them."""
     found: dict[str, list[str]] = {}
     title = ""
-    for line in layout_text(layout_of(plan, ())).splitlines():
-        if line.startswith("# ") and line[2:] in _MEANINGS:
+    for line in layout_text(layout).splitlines():
+        if line.startswith("# "):
             title = line[2:]
             found[title] = []
         else:
