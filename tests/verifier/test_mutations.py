@@ -42,6 +42,8 @@ EQUIVALENT: tuple[tuple[str, str], ...] = (
     (r"refusing route .*::/0 dev vn[57] ", "old and south are of IPv4 alone: nobody asks in IPv6"),
     (r"of cluster6.*ff00::/", "multicast is never forwarded (ip6_mr): it does not come to egress"),
     # The same by another way.
+    (r"of cluster4.*127\.0\.0\.0/", "loopback is of the node's own addresses, which are refused before"),
+    (r"of cluster6.*::/127", "loopback is of the node's own addresses, which are refused before"),
     (r"refusing route .*/0 dev vn3 ", "green has another default route"),
     (r"by the host link gone.*/(32|128) via .*dev ah3", "green's default route leads there as well"),
     (r"host-link address (gone|swapped).*dev ah3", "green's default route leads there as well"),
