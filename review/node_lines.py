@@ -131,10 +131,10 @@ def hunks_of(pair: PlanPair) -> tuple[Hunk, ...]:
 def _layout_hunks(pair: PlanPair) -> Iterator[Hunk]:
     before, after = _layout(pair.before), _layout(pair.after)
     old, new = _sections(_beyond(before, after)), _sections(_beyond(after, before))
-    for title in {**old, **new}:
+    for title, meaning in _MEANINGS.items():
         lines = _difference(old.get(title, ()), new.get(title, ()))
         if lines:
-            yield Hunk(title=title, meaning=_MEANINGS[title], lines=lines)
+            yield Hunk(title=title, meaning=meaning, lines=lines)
 
 
 def _layout(plan: NodePlan | None) -> Layout:
