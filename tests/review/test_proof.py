@@ -6,11 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks import synthetic_cluster
 from compiler.allocations import Allocations
 from compiler.change import Change
 from compiler.compilation import Compilation, compile, recompile
+from compiler.kubectl import read_inventory
 from compiler.model import Egress
 from compiler.names import NodeName
+from compiler.parse import parse
 from review.node_text import NodeText, rendered
 from review.proof import judged, prove
 from review.proof_memory import Memory, Source, Unjudged
@@ -36,6 +39,23 @@ def test_every_golden_case_is_proved() -> None:
     refuted = [name for name, found in compilations.items() if found is not None and not prove(found).proved]
     assert refuted == []
     assert sum(found is not None for found in compilations.values()) > 70
+
+
+def test_a_dense_cluster_is_proved() -> None:
+    """Overlapping networks, every kind of router, Services of two ports each, both families."""
+    size = synthetic_cluster.Size(nodes=4, teams=1, pods_of_a_network=4)
+    declared = parse(synthetic_cluster.repository(size), revision="").declarations
+    assert declared is not None
+    pods = synthetic_cluster.pods(size)
+    waiting, _ = read_inventory(synthetic_cluster.inventory_text(size, pods))
+    allocations = compile(declared, waiting, Allocations()).allocations
+    running = synthetic_cluster.with_addresses(pods, allocations)
+    inventory, _ = read_inventory(synthetic_cluster.inventory_text(size, running))
+
+    verdict = prove(compile(declared, inventory, allocations))
+
+    assert verdict.violations == ()
+    assert verdict.certificate.counts.services > 400
 
 
 def test_where_nothing_changed_nothing_is_judged_again() -> None:
