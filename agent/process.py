@@ -301,7 +301,7 @@ class Process:
             applied_at=_timestamp(applied.at) if applied else "",
             apply_seconds=round(applied.seconds, 3) if applied else 0.0,
             errors=errors,
-            warnings=self._warnings,
+            warnings=(*self._warnings, *filter(None, (self._installer.trouble,))),
             networks=len(publication.plan.networks) if publication else 0,
             attachments=len(self._engine.store.leases),
             addresses=tuple(AddressUse(network=use.network, used=use.used) for use in usage),

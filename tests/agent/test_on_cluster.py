@@ -18,6 +18,7 @@ from agent.actions import Action
 from agent.datapath import Datapath
 from agent.fake_kernel import FakeKernel
 from agent.fake_nft import FakeNft
+from agent.installation import Installation
 from agent.process import Process
 from agent.settings import Settings
 from agent.twin import NoEvents, twin_datapath
@@ -51,7 +52,13 @@ class Agent:
         self.nft = FakeNft()
         self._thread: threading.Thread | None = None
 
-    def start(self, *, twin: bool = False, metrics: Address | None = None) -> None:
+    def start(
+        self,
+        *,
+        twin: bool = False,
+        metrics: Address | None = None,
+        installation: Installation | None = None,
+    ) -> None:
         settings = Settings(
             node=NODE,
             socket=self.folder / "agent.sock",
@@ -59,6 +66,7 @@ class Agent:
             api=self.cluster.agent,
             twin=twin,
             metrics=metrics,
+            installation=installation,
             grace=0.0,
         )
         simulated = Datapath(kernel=self.kernel, nft=self.nft, monitor=NoEvents, warnings=())
@@ -295,6 +303,49 @@ def test_probes_and_metrics_tell_what_the_status_tells(agent: Agent, cluster: Cl
     assert "atoll_agent_api_connected 1.0" in metrics
     assert 'atoll_agent_addresses{network="team-a/red",state="free"} 15.0' in metrics
     assert 'atoll_agent_applies_total{outcome="changed"} 1.0' in metrics
+
+
+def test_a_node_is_ready_once_there_is_a_default_network_to_hand_pods_to(
+    agent: Agent, cluster: Cluster, tmp_path: Path
+) -> None:
+    conf, plugin = tmp_path / "conf", tmp_path / "atoll-cni"
+    conf.mkdir()
+    plugin.touch()
+    installation = Installation(
+        configurations=conf,
+        binaries=conf,
+        socket=tmp_path / "agent.sock",
+        plan=tmp_path / "plan.json",
+        binary=plugin,
+    )
+    address = _free_address()
+    cluster.publish(ALL, revision="abc1234")
+    agent.start(metrics=address, installation=installation)
+    trouble = f"{conf} holds no configuration of a default network yet: install the cluster's CNI"
+    cluster.until(lambda status: trouble in status.get("warnings", ()), "the warning")
+    cluster.until_ready("abc1234")  # its plan is in force all the same
+    assert _get(address, "/readyz") == (503, f"[-]plan failed: {trouble}\nreadyz check failed\n")
+    (conf / "10-plain.conf").write_text('{"name": "plain", "type": "ptp"}')
+    cluster.until(lambda status: not status.get("warnings"), "no warning")
+    assert (conf / "01-atoll.conflist").exists()
+    assert _get(address, "/readyz")[0] == 200
+
+
+def test_an_agent_leaves_the_plugin_installed_when_it_ends(
+    agent: Agent, cluster: Cluster, tmp_path: Path
+) -> None:
+    conf, plugin = tmp_path / "conf", tmp_path / "atoll-cni"
+    conf.mkdir()
+    plugin.touch()
+    (conf / "10-plain.conf").write_text('{"name": "plain", "type": "ptp"}')
+    installation = Installation(
+        configurations=conf, binaries=conf, socket=tmp_path, plan=tmp_path, binary=plugin
+    )
+    cluster.publish(ALL, revision="abc1234")
+    agent.start(installation=installation)
+    cluster.until_ready("abc1234")
+    agent.stop()
+    assert (conf / "01-atoll.conflist").exists()
 
 
 def _answers(address: Address) -> bool:
