@@ -44,8 +44,7 @@ def main() -> None:
         _commit(desk, "main", base)
         for name, files in _changes(base).items():
             _commit(desk, name, {**base, **files})
-            for form in ("markdown", "html"):
-                _measure(table, desk, name, form)
+            _measure(table, desk, name)
     print(table)
 
 
@@ -93,19 +92,17 @@ def _git(at: Path, *arguments: str) -> None:
     subprocess.run(["git", *settings, *arguments], cwd=at, check=True)
 
 
-def _measure(table: Table, desk: Path, branch: str, form: str) -> None:
+def _measure(table: Table, desk: Path, branch: str) -> None:
     program = "from cli.main import main; main()"
     files = ("--inventory", "../inventory.json", "--allocations", "../allocations.json")
-    command = [sys.executable, "-c", program, "diff", "main", branch, *files, "--format", form]
+    command = [sys.executable, "-c", program, "diff", "main", branch, *files, "--format", "markdown"]
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
     done = subprocess.run(command, cwd=desk / "repository", env=environment, capture_output=True, check=False)
     wall, after = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode in (0, 1), done.stderr
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    table.note(
-        f"{branch}, {form}", f"{spent:6.2f} s  ({wall:.1f} s by the clock, {len(done.stdout):,} bytes)"
-    )
+    table.note(branch, f"{spent:6.2f} s  ({wall:.1f} s by the clock, {len(done.stdout):,} bytes)")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def node_groups(
     budget: int = BUDGET,
 ) -> tuple[NodeGroup, ...]:
     """Every node whose plan differs; the largest groups first."""
-    told = []
+    told: list[_Told] = []
     for node in sorted({**before, **after}):
         pair = PlanPair(before=before.get(node), after=after.get(node))
         if pair.before is pair.after or pair.before == pair.after:
