@@ -50,8 +50,7 @@ class Rights:
     def of_network(self, network: NetworkNumber, node: NodeName, family: int) -> DueMap:
         """Of the network's pods on a node. Nodes differ only where Services answer locally."""
         answers = self.meaning.answers(node, network)
-        local = any(port.local_only for port in self.meaning.services.ports)
-        key = (node if local else None, network, family)
+        key = (node if self.meaning.services.local_only else None, network, family)
         if key not in self._of_networks:
             self._of_networks[key] = _of_network(
                 self.meaning, self.meaning.networks[network], answers, family
