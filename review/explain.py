@@ -27,6 +27,7 @@ from verifier.outcome import Fate
 from verifier.packets import Packet
 from verifier.rights import Rights
 from verifier.ruleset import PROTOCOLS
+from verifier.seating import Outside
 
 DEFAULT_PORT = ("tcp", 443)
 _CLIENT_PORTS = (40000, 40001)
@@ -95,14 +96,19 @@ class _Inquiry:
 
     def _standing(self, end: End, beside: End | None) -> End:
         """A pod for a network; an address for a pod that has none yet."""
+        same = beside.pod.name if beside is not None and beside.pod is not None else None
         if end.kind is EndKind.NETWORK:
-            pods = sorted(self._pods_of(end), key=lambda pod: self._rank(pod, beside))
+            others = (pod for pod in self._pods_of(end) if pod.name != same)
+            pods = sorted(others, key=lambda pod: self._rank(pod, beside))
             if not pods:
-                self.notes.append(f"No pod of {end} runs, so there is no way to look at.")
+                which = "No other pod" if same else "No pod"
+                self.notes.append(f"{which} of {end} runs, so there is no way to look at.")
                 return end
             self.notes.append(f"For {end} stands its pod {pods[0].name} on {pods[0].node}.")
             end = self.ground.directory.of_pod(pods[0])
-        seated = self.ground.seated(end)
+        if beside is not None and end.pod is not None and end.pod.name == same:
+            return beside
+        seated = self.ground.seated(end, beside)
         if seated is not end:
             shown = ", ".join(map(str, seated.addresses)) or "none is free"
             self.notes.append(f"Pod {end.name} has no address yet; judged by one it may get: {shown}.")
@@ -114,15 +120,16 @@ class _Inquiry:
             if pod.node in self.ground.meaning.nodes and seats.seat_of(pod) == end.network:
                 yield pod
 
-    def _rank(self, pod: Pod, beside: End | None) -> tuple[bool, bool, bool, str]:
-        """Another pod than the one beside, a running one, on another node, the first by name."""
-        same = beside is not None and beside.pod is not None and beside.pod.name == pod.name
+    def _rank(self, pod: Pod, beside: End | None) -> tuple[bool, bool, str]:
+        """A running pod, on another node, the first by name."""
         near = beside is not None and beside.node == pod.node
-        return same, not pod.addresses, near, str(pod.name)
+        return not pod.addresses, near, str(pod.name)
 
     @property
     def _has_way(self) -> bool:
         """Whether both ends are somewhere."""
+        if Outside.WAITING in (self.source.seat, self.target.seat):
+            return False
         if self.target.network is not None and self.target.node is None:
             return False
         return self._home is not None

@@ -65,11 +65,15 @@ class Ground:
     def numbers(self) -> Mapping[ObjectName, NetworkNumber]:
         return {network.name: number for number, network in self.meaning.networks.items()}
 
-    def seated(self, end: End) -> End:
-        """A pod that is asked about and has no address yet gets one of its node's blocks."""
+    def seated(self, end: End, beside: End | None = None) -> End:
+        """A pod that is asked about and has no address yet gets one of its node's blocks.
+
+        `beside`: the other end, whose address is taken.
+        """
         if end.network is None or end.node is None or end.addresses:
             return end
-        addresses = tuple(self._free(end.node, end.network))
+        taken = frozenset(beside.addresses if beside else ())
+        addresses = tuple(self._free(end.node, end.network, taken))
         return End(
             kind=end.kind,
             name=end.name,
@@ -79,9 +83,9 @@ class Ground:
             addresses=addresses,
         )
 
-    def _free(self, node: NodeName, network: ObjectName) -> Iterator[Address]:
+    def _free(self, node: NodeName, network: ObjectName, besides: frozenset[Address]) -> Iterator[Address]:
         here = (pod for pod in self.inventory.pods.values() if pod.node == node)
-        taken = {address for pod in here for address in pod.addresses}
+        taken = besides.union(*(pod.addresses for pod in here))
         versions = set()
         for block in self.meaning.networks[self.numbers[network]].blocks.get(node, ()):
             free = next((address for address in block.hosts() if address not in taken), None)

@@ -45,6 +45,9 @@ class Judge:
     def declared(self, source: End, target: End, claims: Iterable[Claim], where: tuple[str, int]) -> Declared:
         """`claims`: what is due to the packets in question, for each family; `where`: protocol and port."""
         dues = {claim.due for claim in claims}
+        for end in (source, target):
+            if end.seat is Outside.WAITING and end.pod is not None:
+                return self._waiting(end.pod)
         if source.network is None:
             return self._from_outside(source, target, dues)
         if target.network is not None:
@@ -100,8 +103,6 @@ class Judge:
                 yield Reason(what=str(some), places=(some.origin.place, some.awaited_origin.place))
 
     def _from_outside(self, source: End, target: End, dues: set[Due]) -> Declared:
-        if isinstance(source.seat, Outside) and source.seat is Outside.WAITING and source.pod:
-            return self._waiting(source.pod)
         if target.network is None:
             declared = Declared(may=bool(dues) and dues <= _MAY)
             if not declared.may:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from random import Random
 
 import pytest
 
@@ -19,6 +20,7 @@ from review.explain_ends import Unclear
 from review.explain_ground import Ground, Written
 from review.explain_steps import words_of
 from tests.compiler.repository import CLUSTER
+from tests.golden.case import CASES, case
 from tests.verifier import scene
 from verifier.nft_text import read_ruleset
 
@@ -53,6 +55,28 @@ def test_what_a_packet_does_is_what_is_declared(source: str) -> None:
         assert answer.as_declared, f"{source} to {target}: {answer}"
         assert answer.reasons, f"{source} to {target}"
         assert [family.reaches for family in answer.families] == [answer.reaches] * len(answer.families)
+
+
+def _asked(on: Ground, seed: str) -> list[tuple[str, str]]:
+    """A few questions about whatever there is, at random."""
+    random = Random(seed)
+    pods = [f"pod:{name}" for name in sorted(on.inventory.pods)]
+    services = [f"service:{name}" for name in sorted(on.inventory.services)]
+    nodes = [f"node:{name}" for name in sorted(on.meaning.nodes)]
+    networks = [f"network:{name}" for name in sorted(on.numbers)]
+    sources = [*pods, *networks, *nodes[:1], "203.0.113.200"]
+    targets = [*pods, *networks, *services, *nodes[-1:], "203.0.113.77"]
+    pairs = [(one, other) for one in sources for other in targets if one != other]
+    return random.sample(pairs, min(6, len(pairs)))
+
+
+@pytest.mark.parametrize("golden", [name for name in CASES if case(name).after.compilation is not None])
+def test_packets_and_declarations_agree_on_every_golden(golden: str) -> None:
+    on = Ground.of(_compiled_case(golden))
+    for source, target in _asked(on, golden):
+        answer = ask(source, target, on=on)
+        assert answer.as_declared, f"{source} to {target}: {answer}"
+        assert answer.reasons, f"{source} to {target}"
 
 
 def test_a_node_that_holds_something_else_is_found_out() -> None:
@@ -321,3 +345,22 @@ def test_a_pod_that_has_no_address_yet_gets_one_to_be_judged_by() -> None:
         "Pod team-a/red-1 has no address yet; judged by one it may get: 10.1.0.17, fd00:1::41.",
     )
     assert answer.reaches is True
+
+
+def test_two_pods_without_addresses_are_judged_by_two() -> None:
+    on = Ground.of(_compiled_case("pod-added"))
+    notes = ask("web-1", "web-3", on=on).notes
+    assert [note.partition("judged by one it may get: ")[2] for note in notes] == ["10.1.0.1.", "10.1.0.2."]
+
+
+def test_a_network_whose_only_pod_asks_has_no_other() -> None:
+    on = Ground.of(_compiled_case("spoke-with-spoke"))
+    answer = ask("db-1", "network:team-a/blue", on=on)
+    assert answer.notes[-1] == "No other pod of network team-a/blue runs, so there is no way to look at."
+    assert (answer.reaches, answer.families) == (True, ())
+
+
+def _compiled_case(golden: str) -> Compilation:
+    compilation = case(golden).after.compilation
+    assert compilation is not None
+    return compilation
