@@ -69,6 +69,10 @@ _BITS: Final[Mapping[DataType, int]] = MappingProxyType(
 )
 """Of the numeric types; the others hold texts."""
 
+FAMILIES: Final[Mapping[str, int]] = MappingProxyType({"ip": 4, "ip6": 6})
+"""As nat statements name them."""
+ADDRESS_TYPES: Final[Mapping[int, DataType]] = MappingProxyType({4: DataType.IPV4, 6: DataType.IPV6})
+
 TEXTS: Final = frozenset({DataType.KIND, DataType.NAME})
 
 

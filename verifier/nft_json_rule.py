@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from verifier.nft_cells import in_order
+from verifier.nft_cells import ADDRESS_TYPES, FAMILIES, in_order
 from verifier.nft_elements import Columns
 from verifier.nft_fields import types_of
 from verifier.nft_json_values import (
@@ -48,8 +48,6 @@ from verifier.ruleset import (
     VerdictMap,
 )
 
-_ADDRESS: Final = {4: DataType.IPV4, 6: DataType.IPV6}
-_FAMILIES: Final = {"ip": 4, "ip6": 6}
 _UNSIGNED: Final = 0xFFFFFFFF
 
 
@@ -174,10 +172,12 @@ def _nat(kind: NatKind) -> Callable[[Json], Nat]:
     def of(content: Json) -> Nat:
         target = record(content, "family", "addr", "port")
         written = target.get("family")
-        family = None if written is None else _FAMILIES[text_of(written)]
+        family = None if written is None else FAMILIES.get(text_of(written))
+        if written is not None and family is None:
+            raise odd(content)
         address, port = target.get("addr"), target.get("port")
         if isinstance(address, dict) and "map" in address and family is not None and port is None:
-            return Nat(kind=kind, family=family, to=_map(address["map"], _ADDRESS[family]))
+            return Nat(kind=kind, family=family, to=_map(address["map"], ADDRESS_TYPES[family]))
         if is_field(address) and port is None:
             fields = fields_of(address)
             if len(fields) == 1:
@@ -191,7 +191,7 @@ def _nat(kind: NatKind) -> Callable[[Json], Nat]:
 
 def _literal(family: int | None, address: Json, port: Json) -> Literal:
     first = str(address)
-    kind = _ADDRESS[family or (6 if ":" in first else 4)]
+    kind = ADDRESS_TYPES[family or (6 if ":" in first else 4)]
     at = None if port is None else cell_of(DataType.PORT, port)
     return literal_target(kind, cell_of(kind, address), at)
 

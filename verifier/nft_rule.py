@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from verifier.nft_cells import cell, in_order, interval, last, number, whole
+from verifier.nft_cells import ADDRESS_TYPES, FAMILIES, cell, in_order, interval, last, number, whole
 from verifier.nft_elements import Columns, Elements
 from verifier.nft_fields import begins_field, concatenation, types_of
 from verifier.nft_verdicts import verdict
@@ -38,8 +38,6 @@ from verifier.ruleset import (
 from verifier.words import END, Words
 
 _COMPARISONS: Final = ("==", "!=", "<=", ">=", "<", ">")
-_FAMILIES: Final = {"ip": 4, "ip6": 6}
-_ADDRESS: Final = {4: DataType.IPV4, 6: DataType.IPV6}
 _WITH_PORT: Final = re.compile(r"\[(?P<v6>[^\]]+)\](?::(?P<port6>\d+))?|(?P<v4>[\d.]+):(?P<port4>\d+)")
 _STARTS: Final = (
     *("accept", "drop", "return", "continue", "goto", "jump", "reject", "counter", "notrack"),
@@ -198,7 +196,7 @@ def _nat(tokens: Words, elements: Elements) -> Nat:
     kind = NatKind(tokens.take())
     if kind is NatKind.MASQUERADE:
         return Nat(kind=kind)
-    family = _FAMILIES.get(tokens.peek)
+    family = FAMILIES.get(tokens.peek)
     if family is not None:
         tokens.take()
     tokens.expect("to")
@@ -208,7 +206,7 @@ def _nat(tokens: Words, elements: Elements) -> Nat:
     if tokens.takes("map"):
         if family is None:
             raise tokens.error(f"a {kind} by a map must name its family")
-        return Nat(kind=kind, family=family, to=_map(tokens, elements, fields, (_ADDRESS[family],)))
+        return Nat(kind=kind, family=family, to=_map(tokens, elements, fields, (ADDRESS_TYPES[family],)))
     if len(fields) != 1:
         raise tokens.error(f"a {kind} to a concatenation is not understood")
     return Nat(kind=kind, family=family, to=fields[0])
@@ -221,7 +219,7 @@ def _literal_target(tokens: Words, family: int | None) -> Literal:
     if match is not None:
         address = match["v6"] or match["v4"]
         port = match["port6"] or match["port4"]
-    kind = _ADDRESS[family or (6 if ":" in address else 4)]
+    kind = ADDRESS_TYPES[family or (6 if ":" in address else 4)]
     return literal_target(kind, cell(kind, address), cell(DataType.PORT, port) if port else None)
 
 

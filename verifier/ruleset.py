@@ -52,7 +52,7 @@ class Field(StrEnum):
 
 
 class DataType(StrEnum):
-    """Of a column of a set, as nft names it. Its JSON, and now and then its text, tell no more of a column."""
+    """Of a column of a set, as nft names it: its JSON, and now and then its text, tell no more."""
 
     GROUP = "devgroup"
     KIND = "ifkind"
