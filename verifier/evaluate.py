@@ -64,7 +64,8 @@ class Kernel:
         vrf = self.routing.vrf_of(link)
         if vrf is not None and vrf is not device and packets == every_packet(packets.family):
             return self._of_vrf(device, vrf, packets.family)
-        alike = (device.group, device.kind, device.master, packets)
+        came_by = link if self.routing.asks_for(link) else ""
+        alike = (*self._ground.shape.place(device), device.kind, device.master, came_by, packets)
         found = self._alike.get((*alike, None)) or self._alike.get((*alike, link))
         if found is None:
             visit = Visit(self._ground, packets.family)
@@ -100,7 +101,7 @@ class Kernel:
 
     def _passage(self, device: Link, vrf: Link, family: int, *, back: bool) -> Passage:
         """Prerouting, taken over from another node where everything it asked was the same there."""
-        here = (device.group, device.kind, vrf.name, family, back)
+        here = (*self._ground.shape.place(device), vrf.name, family, back)
         if here in self._passages:
             return self._passages[here]
         key = self._ground.shape.key(device, vrf, family, back=back)

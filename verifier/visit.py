@@ -31,6 +31,8 @@ MULTICAST: Final[dict[int, Intervals]] = {
 _TRANSLATED: Final = 1 << SADDR | 1 << DADDR | 1 << DPORT
 _FEW: Final = 64
 """Intervals of destinations; more are hardly the same on another node."""
+_FEW_TO_VRF: Final = 2
+"""What nobody has is the same only where it has nothing to do with blocks."""
 _TO_THE_NODE: Final = (
     RouteKind.LOCAL,
     RouteKind.BROADCAST,
@@ -194,9 +196,10 @@ class Visit:
 
     def _often(self, hook: Hook, batches: list[Batch], iif: Link | None, oif: Link | None) -> list[Batch]:
         """A hook that packets of a network may well meet alike on every node."""
-        own = iif is None or iif.kind != "vrf" or (oif is not None and oif.peer is None and oif.kind != "vrf")
-        many = sum(len(batch.now[DADDR]) for batch in batches) > _FEW
-        if own or many or self.traced or self.undo or not batches:
+        to_vrf = oif is not None and oif.kind == "vrf"
+        ours = iif is not None and iif.kind == "vrf" and (oif is None or to_vrf or oif.peer is not None)
+        few = sum(len(batch.now[DADDR]) for batch in batches) <= (_FEW_TO_VRF if to_vrf else _FEW)
+        if not (ours and few and batches) or self.traced or self.undo:
             return self._hook(hook, batches, iif=iif, oif=oif)
         return self._remembered(hook, batches, iif, oif)
 

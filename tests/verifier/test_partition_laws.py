@@ -24,7 +24,7 @@ from verifier.journey import follow, journeys
 from verifier.outcome import Fate, Flow
 from verifier.packets import Box, Packet, Tracking, any_address, every_packet
 from verifier.passage import Shared
-from verifier.state import Node
+from verifier.state import Node, Route, RouteKind, Rule
 
 CASES = {
     "service": ("10.1.0.1", 2),
@@ -121,7 +121,7 @@ def ingresses(kernel: Kernel) -> list[str]:
 
 
 @pytest.mark.parametrize("case", CASES)
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_packet_fares_in_the_partition_as_it_does_alone(case: str, data: st.DataObject) -> None:
     kernel = kernel_of(case)
@@ -134,7 +134,7 @@ def test_a_packet_fares_in_the_partition_as_it_does_alone(case: str, data: st.Da
 
 
 @pytest.mark.parametrize("case", CASES)
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_a_nodes_own_packet_fares_in_the_partition_as_it_does_alone(case: str, data: st.DataObject) -> None:
     kernel = kernel_of(case)
@@ -174,6 +174,39 @@ def test_what_one_node_found_is_taken_over_by_another_only_where_it_is_so(case: 
     assert len(list(chain.from_iterable(shared.passages.values()))) == found > 0
 
 
+def test_devices_that_rules_tell_apart_by_name_are_evaluated_apart() -> None:
+    """Alike they would share what becomes of their packets."""
+    pods = (
+        Pod(port="at000000000001", network=2, address="10.1.0.1"),
+        Pod(port="at000000000002", network=2, address="10.1.0.2"),
+    )
+    text = ruleset("service", "node-1").replace(
+        "\tiifgroup 1-65534 goto services_of_network\n",
+        '\tiifname "at000000000002" counter drop\n\tiifgroup 1-65534 goto services_of_network\n',
+    )
+    kernel = Kernel(node("service", "node-1", *pods, ruleset_text=text))
+    reached = {
+        pod.port: {flow.outcome.fate for flow in kernel.partition(pod.port, every_packet(4))} for pod in pods
+    }
+    assert Fate.OVERLAY in reached["at000000000001"]
+    assert reached["at000000000002"] == {Fate.DROPPED}
+
+
+def test_devices_that_routing_rules_tell_apart_are_evaluated_apart() -> None:
+    one = node("service", "node-1")
+    links = {**one.state.links, "twin": replace(one.state.links["underlay"], name="twin", addresses=())}
+    rule = Rule(family=4, priority=55, table=1000, input_link="twin")
+    away = Route(family=4, table=1000, network=0, length=0, link=None, kind=RouteKind.BLACKHOLE)
+    state = replace(one.state, links=links, rules=(*one.state.rules, rule), routes=(*one.state.routes, away))
+    kernel = Kernel(replace(one, state=state))
+    fates = {
+        link: {flow.outcome.fate for flow in kernel.partition(link, every_packet(4))}
+        for link in ("underlay", "twin")
+    }
+    assert Fate.OUTSIDE in fates["underlay"]
+    assert Fate.OUTSIDE not in fates["twin"]
+
+
 def _same(common: Kernel, own: Kernel) -> None:
     for link in ingresses(own):
         for family in (4, 6):
@@ -201,7 +234,7 @@ def two_nodes() -> Cluster:
     )
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_journey_of_all_packets_holds_that_of_each(data: st.DataObject) -> None:
     cluster = two_nodes()
