@@ -41,6 +41,7 @@ def review_lines(review: Review) -> Iterator[Text]:
         yield Text(f"  {printable(sentence)}")
     yield from _assurances(review)
     yield from _section("Errors", [_finding(one) for one in review.findings if one.matter is Matter.ERROR])
+    yield from _section("Guarded rules", list(_breaches(review)))
     yield from _bonds("May newly talk", review.gained, "+", _GREEN)
     yield from _bonds("Talk no more", review.lost, "-", _RED)
     yield from _networks(review)
@@ -64,6 +65,16 @@ def _assurances(review: Review) -> Iterator[Text]:
         yield Text(f"  {word}: {printable(review.certificate.line)}", style="green" if proved else "bold red")
         if not proved:
             yield from (Text(f"    {printable(detail)}") for detail in review.certificate.details)
+
+
+def _breaches(review: Review) -> Iterator[Text]:
+    for breach in review.policy.breaches if review.policy else ():
+        name = f"guard {breach.guard}" if breach.guard else "the policy itself"
+        verdict = "approved" if breach.approved else "not approved"
+        needed = f"{counted(breach.approvals, 'approval')} of {', '.join(breach.approvers) or 'nobody'}"
+        colour = _GREEN if breach.approved else _RED
+        yield Text(printable(f"{name} ({breach.place}): {verdict}, {needed}"), style=colour)
+        yield from (Text(printable(f"    {act.what}")) for act in breach.acts)
 
 
 def _section(name: str, lines: Sequence[Text]) -> Iterator[Text]:
