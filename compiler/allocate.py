@@ -284,12 +284,14 @@ def _needed(demand: Demand, place: Place, version: int, shared: Collection[Prefi
     A node that says it needs more than its pods is believed up to a bound, and only where it has pods.
     """
     pods = demand.pods.get(place.network, {}).get(place.node, 0)
-    asked = demand.asked.get(place, frozenset())
-    apart = sum(
-        address.version == version and not any(address in prefix for prefix in shared) for address in asked
-    )
-    wanted = demand.wanted.get(place.node, {}).get(place.network, 0) if pods else 0
-    return max(pods - apart, min(wanted, pods + MORE_THAN_PODS))
+    needed = pods
+    for address in demand.asked.get(place, ()):
+        if address.version == version and not any(address in prefix for prefix in shared):
+            needed -= 1  # it comes apart
+    if pods and place.node in demand.wanted:
+        wanted = demand.wanted[place.node].get(place.network, 0)
+        needed = max(needed, min(wanted, pods + MORE_THAN_PODS))
+    return needed
 
 
 def _next_block(ledger: Ledger, account: Account, family: _Family, node: NodeName) -> tuple[int, int] | None:

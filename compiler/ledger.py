@@ -132,9 +132,13 @@ class Ledger:
             self._accounts[network] = account
         return account
 
+    def held(self, network: ObjectName, node: NodeName) -> tuple[Prefix, ...]:
+        """The node's blocks in a network, retired ones too."""
+        return self._holdings.read(node).get(network, ())
+
     def blocks_of(self, account: Account, node: NodeName) -> Iterator[Prefix]:
         """The node's blocks in a network, those in force."""
-        held = self._holdings.read(node).get(account.name, ())
+        held = self.held(account.name, node)
         return (prefix for prefix in held if account.blocks.get(prefix) == node)
 
     def retire(self, account: Account, prefix: Prefix) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from compiler.demand import Demand, Place, by_name
-from compiler.ledger import Account, Ledger, prefix_at
+from compiler.ledger import BITS, Account, Ledger, prefix_at
 from compiler.membership import Refusal
 from compiler.model import Address, Prefix, VirtualNetwork
 from compiler.names import NodeName
@@ -20,7 +20,8 @@ def grant_asked(
     ledger: Ledger, demand: Demand, places: Iterable[Place]
 ) -> Iterator[tuple[Place, Mapping[Address, Refusal]]]:
     """Bring addresses to the nodes whose pods ask for them; yield what could not be, and why."""
-    for place in sorted(places, key=by_name):
+    concerned = [place for place in places if place in demand.asked or _has_single(ledger, place)]
+    for place in sorted(concerned, key=by_name):
         network = demand.networks.get(place.network)
         if network is None or place.network not in ledger.networks:
             continue
@@ -36,6 +37,10 @@ def grant_asked(
         }
         if refusals:
             yield place, refusals
+
+
+def _has_single(ledger: Ledger, place: Place) -> bool:
+    return any(prefix.prefixlen == BITS[prefix.version] for prefix in ledger.held(place.network, place.node))
 
 
 def nodes_with_singles(ledger: Ledger, network: VirtualNetwork) -> Collection[NodeName]:
