@@ -17,8 +17,41 @@ from tests.golden.review_case import REVIEW_CASES, reviewed
 
 DRAWN = [name for name in REVIEW_CASES if reviewed(name).picture.nodes]
 TAGS = frozenset(
-    {"html", "head", "meta", "title", "style", "body", "header", "h1", "h2", "ul", "li", "p", "strong", "code", "figure", "figcaption", "span", "svg", "defs", "marker", "path", "g", "rect", "text", "details", "summary", "div", "table", "tr", "th", "td", "br", "pre"}
-)
+    {
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "header",
+        "h1",
+        "h2",
+        "ul",
+        "li",
+        "p",
+        "strong",
+        "code",
+        "figure",
+        "figcaption",
+        "span",
+        "svg",
+        "defs",
+        "marker",
+        "path",
+        "g",
+        "rect",
+        "text",
+        "details",
+        "summary",
+        "div",
+        "table",
+        "tr",
+        "th",
+        "td",
+        "br",
+        "pre",
+    }
 )
 
 
@@ -46,10 +79,7 @@ def test_no_box_lies_upon_another(name: str) -> None:
 def test_many_connected_networks_with_long_names_do_not_touch_either() -> None:
     names = [f"a-team-with-a-long-name/network-{index:02}" for index in range(MAX_NODES)]
     nodes = tuple(PictureNode(name=name, kind="network", standing=Standing.STAYS) for name in names)
-    edges = tuple(
-        PictureEdge(left=one, right=other, standing=Standing.NEW)
-        for one, other in pairwise(names)
-    )
+    edges = tuple(PictureEdge(left=one, right=other, standing=Standing.NEW) for one, other in pairwise(names))
 
     boxes = _boxes(svg(Picture(nodes=nodes, edges=edges)))
 
