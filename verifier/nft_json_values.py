@@ -97,6 +97,8 @@ def fields_of(value: Json) -> tuple[Field, ...]:
     """One field, or a concatenation."""
     key, content = only(value)
     if key == "concat":
+        if not content:
+            raise odd(value)
         return tuple(field_of(item) for item in listed(content))
     return (field_of(value),)
 

@@ -122,6 +122,7 @@ def test_rules_are_put_in_words() -> None:
             "it is not understood",
         ),
         ([rule({"match": {"op": "==", "left": GROUP, "right": "@absent"}})], "there is no set or map absent"),
+        ([rule({"match": {"op": "==", "left": {"concat": []}, "right": 1}})], "it is not understood"),
         ([rule({"snat": {"family": "arp", "addr": TO}})], "it is not understood"),
         ([rule({"goto": {"target": "absent"}})], "there is no chain absent"),
         ([{"set": {**PEERS["set"], "timeout": 5}}], "the key 'timeout' is not understood"),
