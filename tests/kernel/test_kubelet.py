@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
+from typing import cast
 
 import pytest
 
@@ -43,7 +44,7 @@ def plane(_vrf: None) -> PlainCluster:
     if plain_cluster.ENVIRONMENT not in os.environ:
         pytest.skip("no control plane beside this kernel: run `make test-kernel`, which starts one")
     url = os.environ[plain_cluster.ENVIRONMENT]
-    return Remote(url, plain_cluster.METHODS, host())  # type: ignore[return-value]  # it has them by name
+    return cast(PlainCluster, Remote(url, plain_cluster.METHODS, host()))
 
 
 @pytest.fixture(scope="module")
