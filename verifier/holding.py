@@ -384,7 +384,7 @@ class Holding:
                 return self._block(piece, at, claim)
             case Due.INFRASTRUCTURE | Due.EGRESS:
                 return self._outwards(piece.flow)
-            case Due.UNTOUCHED:
+            case Due.UNTOUCHED | Due.REFUSED if self.entry.sender is Sender.FOREIGN:
                 left = piece.flow.outcome.fate in (Fate.OUTSIDE, Fate.LOCAL)
                 same = not piece.flow.translated_source or self._is_of_links(piece.saddr)
                 return None if left and same else Kind.MISDIRECTED

@@ -112,7 +112,8 @@ def _of_host_link(meaning: Meaning, network: MeantNetwork, family: int, here: He
     for address in meaning.services.closed if network.may_leave else ():
         painting.address(address, REFUSED)
     for place in network.infrastructure:
-        painting.port(place.address, place.protocol, place.port, UNTOUCHED)
+        claim = CONTESTED if place.address in meaning.services.closed else UNTOUCHED
+        painting.port(place.address, place.protocol, place.port, claim)
     return painting.finished()
 
 
