@@ -98,21 +98,29 @@ def read_allocations(path: Path | None) -> Allocations:
 
 
 def compiled(
-    snapshot: Snapshot, inventory: Path, allocations: Allocations
+    snapshot: Snapshot, inventory: Path | None, allocations: Allocations
 ) -> tuple[Compilation | None, tuple[Problem, ...]]:
-    """Compile what was read; None where there is an error anywhere."""
+    """Compile what was read; None where there is an error anywhere.
+
+    Without an inventory for the model that `review.model_cluster` makes; what it alone warns of is left out.
+    """
     from cli.validate import read_cluster
     from compiler.compilation import compile
+    from compiler.inventory import Inventory
     from compiler.parse import parse
     from compiler.problem import Severity, in_reading_order
+    from review.model_cluster import model_cluster
 
-    cluster, problems = read_cluster(inventory)
+    cluster, problems = read_cluster(inventory) if inventory else (Inventory(), ())
     parsed = parse(snapshot.files, revision=snapshot.revision)
     problems = (*problems, *snapshot.problems, *parsed.problems)
     compilation = None
     if parsed.declarations:
+        if inventory is None:
+            cluster = model_cluster(parsed.declarations)
         compilation = compile(parsed.declarations, cluster, allocations)
-        problems = (*problems, *compilation.problems)
+        told = (p for p in compilation.problems if inventory or p.severity is Severity.ERROR)
+        problems = (*problems, *told)
     if any(problem.severity is Severity.ERROR for problem in problems):
         compilation = None
     return compilation, in_reading_order(problems)

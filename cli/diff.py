@@ -138,12 +138,14 @@ def _review(pair: Pair, cluster: Cluster, approved_by: tuple[str, ...], *, proof
 
 def _certificate(states: States) -> Certificate | None:
     from cli.console import progress
-    from cli.diff_proof import certificate_of
+    from cli.diff_proof import certificate_of, certificate_of_model
 
-    compilation = states.head.accepted
-    if compilation is None or states.cluster.inventory is None:
-        return None  # a review says why it knows no nodes
+    compilation, declarations = states.head.accepted, states.head.declarations
+    if compilation is None or declarations is None:
+        return None  # a review begins with what is refused
     with progress("proving"):
+        if states.cluster.inventory is None:
+            return certificate_of_model(declarations)
         return certificate_of(compilation)
 
 

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from typing import Final
 
-from compiler.compilation import Compilation
+from msgspec import structs
+
+from compiler.allocations import Allocations
+from compiler.compilation import Compilation, compile
+from compiler.model import Declarations
 from review.headline import counted
 from review.model import Certificate
+from review.model_cluster import NOTE, model_cluster
 from review.proof import Unjudged, prove
 from verifier.certificate import Counts
 from verifier.judge import Verdict
 
 SHOWN: Final = 10
+
+
+def certificate_of_model(declarations: Declarations) -> Certificate:
+    """Of declarations whose cluster is not known."""
+    certificate = certificate_of(compile(declarations, model_cluster(declarations), Allocations()))
+    return structs.replace(certificate, details=(NOTE, *certificate.details))
 
 
 def certificate_of(compilation: Compilation) -> Certificate:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.failure import ExitCode, Failure
-from cli.options import Format, folder_option, format_option, inventory_option, revision_option
+from cli.options import (
+    Format,
+    check_inventory,
+    folder_option,
+    format_option,
+    inventory_option,
+    revision_option,
+)
 
 if TYPE_CHECKING:
     from review.explain_answer import Answer
@@ -28,7 +35,9 @@ if TYPE_CHECKING:
 )
 @revision_option
 @folder_option
-@inventory_option(required=True, help="What kubectl get ... -A -o json printed.")
+@inventory_option(
+    required=False, help="What kubectl get ... -A -o json printed.  [default: a model of two nodes]"
+)
 @click.option(
     "--allocations",
     metavar="FILE",
@@ -55,7 +64,7 @@ def command(
     repo: Path,
     revision: str | None,
     folder: str,
-    inventory: Path,
+    inventory: Path | None,
     allocations: Path | None,
     plans: Path | None,
     node: str | None,
@@ -82,6 +91,7 @@ def command(
 
     if (node is not None) is not (dump is not None or live) or (dump is not None and live):
         raise click.UsageError("--node goes with --dump or --live, and with one of them.")
+    check_inventory(inventory, plans, node)
     inputs = Inputs(
         repo=repo,
         revision=revision,
@@ -93,6 +103,10 @@ def command(
         dump=dump,
     )
     ground = ground_of(inputs)
+    if inventory is None:
+        from review.model_cluster import NOTE
+
+        click.echo(NOTE, err=True)
     try:
         answer = explain(ground, Question(source=source, target=target, port=_port(port)))
     except Unclear as unclear:

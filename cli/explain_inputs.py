@@ -30,7 +30,8 @@ class Inputs:
     repo: Path
     revision: str | None
     folder: str
-    inventory: Path
+    inventory: Path | None
+    """None: the model of `review.model_cluster`."""
     allocations: Path | None
     plans: Path | None
     node: str | None

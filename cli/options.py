@@ -54,6 +54,12 @@ def inventory_option(*, required: bool, help: str) -> Callable[[F], F]:
     )
 
 
+def check_inventory(inventory: Path | None, plans: Path | None, node: str | None) -> None:
+    """What was written for nodes, or a kernel holds, is of a real cluster: no model stands in for it."""
+    if inventory is None and (plans is not None or node is not None):
+        raise click.UsageError("--plans and --node need --inventory: they are of a cluster that is known.")
+
+
 def kubeconfig_option(function: F) -> F:
     return click.option(
         "--kubeconfig",

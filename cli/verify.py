@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from cli.failure import ExitCode, Failure
-from cli.options import Format, folder_option, format_option, inventory_option, revision_option
+from cli.options import (
+    Format,
+    check_inventory,
+    folder_option,
+    format_option,
+    inventory_option,
+    revision_option,
+)
 
 if TYPE_CHECKING:
     from cli.verify_inputs import Basis
@@ -31,7 +38,9 @@ MOST_SHOWN: Final = 10
 )
 @revision_option
 @folder_option
-@inventory_option(required=True, help="What kubectl get ... -A -o json printed.")
+@inventory_option(
+    required=False, help="What kubectl get ... -A -o json printed.  [default: a model of two nodes]"
+)
 @click.option(
     "--allocations",
     metavar="FILE",
@@ -62,7 +71,7 @@ def command(
     repo: Path | None,
     revision: str | None,
     folder: str,
-    inventory: Path,
+    inventory: Path | None,
     allocations: Path | None,
     plans: Path | None,
     node: str | None,
@@ -77,6 +86,7 @@ def command(
     Compiles the declarations of DIRECTORY, by default the current one, or of a commit, and judges the
     text that every node would get: all packets between networks, Services, nodes and the rest, not a
     sample. With --plans it judges what was written for the nodes; with --node, what a kernel holds.
+    Without an inventory the nodes are a model's: two, with a pod of every network on each.
     Exits with 1 where something is not as declared, or the declarations have errors.
 
     \b
@@ -90,9 +100,14 @@ def command(
       fdb.json        bridge -j fdb
     """
     _check(directory, repo, revision, folder, plans, node, dump, live)
+    check_inventory(inventory, plans, node)
     snapshot = _snapshot(directory or Path(), repo, revision, folder)
     basis, problems = _basis(snapshot, inventory, allocations, plans)
     verdict = _verdict(basis, plans, node, dump) if basis is not None else None
+    if verdict is not None and inventory is None:
+        from review.model_cluster import of_model
+
+        verdict = of_model(verdict)
     _report(snapshot, problems, verdict, output, everything=everything)
     if verdict is None or not verdict.proved:
         return ExitCode.PROBLEMS
@@ -130,7 +145,7 @@ def _snapshot(directory: Path, repo: Path | None, revision: str | None, folder: 
 
 
 def _basis(
-    snapshot: Snapshot, inventory: Path, allocations: Path | None, plans: Path | None
+    snapshot: Snapshot, inventory: Path | None, allocations: Path | None, plans: Path | None
 ) -> tuple[Basis | None, tuple[Problem, ...]]:
     """What was declared, compiled; none where there is an error."""
     from cli.compile import compiled, read_allocations

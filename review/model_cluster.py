@@ -8,17 +8,19 @@ default network. What only a cluster knows is not in it: labels of namespaces, S
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
 from compiler.inventory import Endpoint, EndpointSlice, Inventory, Namespace, Node, Pod, Service, ServicePort
 from compiler.model import Address, Declarations, InfrastructureKeyword, Prefix
 from compiler.names import NodeName, ObjectName
+from verifier.judge import Verdict
 
 NODES: Final = (NodeName("node-1"), NodeName("node-2"))
-ASSUMPTION: Final = (
-    "No inventory was given: this is proved of a model with two nodes, a pod of every network on each that "
-    "has addresses for it, and namespaces without labels. Services of networks are not in it."
+NOTE: Final = (
+    "No inventory was given: this is of a model with two nodes, a pod of every network on each that has "
+    "addresses for it, and namespaces without labels. Services of networks are not in it."
 )
 _API: Final = (ServicePort(name="https", protocol="TCP", port=443),)
 _API_TARGET: Final = 6443
@@ -52,6 +54,12 @@ def model_cluster(declarations: Declarations) -> Inventory:
         services={service.name: service for service, _ in infrastructure},
         slices={slice_.name: slice_ for _, slices in infrastructure for slice_ in slices},
     )
+
+
+def of_model(verdict: Verdict) -> Verdict:
+    """The verdict of such a cluster, which says so."""
+    assumptions = (NOTE, *verdict.certificate.assumptions)
+    return replace(verdict, certificate=replace(verdict.certificate, assumptions=assumptions))
 
 
 def _infrastructure(

@@ -9,8 +9,8 @@ from typing import Final
 
 ASSUMPTIONS: Final = (
     "The kernel does what Linux 6.1 and newer are known to do with VRFs, VXLAN, nftables and routing rules.",
-    "Connection tracking says one of five things of a packet: new, original, reply, related, invalid. "
-    "Replies and related errors exist only for connections whose first packet was let through.",
+    "Connection tracking says one of six things of a packet: new, original, reply, an error about either, "
+    "invalid. Replies and related errors exist only for connections whose first packet was let through.",
     "The underlay gives a node only packets whose outer source is who sent them.",
     "Nodes hold what was compiled for them, nothing else uses interface groups 1 to 131072, and no other "
     "software accepts, drops or rewrites packets of networks.",

@@ -92,11 +92,10 @@ def _steps(options: argparse.Namespace, base: str, merged: str) -> dict[str, int
     inventory = _inventory(options.out, base)
     at = ("--repo", ".", "--revision", merged, *inventory)
     steps = {"validate": _atoll("validate", *at)}
-    if inventory and steps["validate"] == 0:
+    if steps["validate"] == 0:
         steps["verify"] = _atoll("verify", *at)
     approved = [word for name in options.approved_by for word in ("--approved-by", name)]
-    proof = ["--proof"] if inventory else []
-    told = ("diff", base, merged, "--repo", ".", *inventory, *approved, *proof, "--out", str(options.out))
+    told = ("diff", base, merged, "--repo", ".", *inventory, *approved, "--proof", "--out", str(options.out))
     return steps | {"diff": _atoll(*told)}
 
 

@@ -159,6 +159,17 @@ def test_the_json_keeps_to_its_schema(desk: Desk) -> None:
     jsonschema.validate(review, json.loads(schemas.text("review.json")))
 
 
+def test_a_proof_without_an_inventory_is_that_of_a_model_which_it_says(desk: Desk) -> None:
+    desk.commit("Ada", TWO)
+    desk.commit("Bea", JOINED)
+
+    certificate = desk.review("main~1", "main", "--proof")["certificate"]
+
+    assert isinstance(certificate, dict)
+    assert certificate["proved"] is True
+    assert certificate["details"][0].startswith("No inventory was given: this is of a model with two nodes")
+
+
 def test_the_verifier_says_of_head_what_it_proved(desk: Desk) -> None:
     desk.commit("Ada", TWO)
     desk.commit("Bea", JOINED)

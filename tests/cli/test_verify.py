@@ -39,6 +39,26 @@ def verify(name: str, *more: str | Path) -> Outcome:
     return atoll("verify", folder, "--inventory", folder / "inventory.yaml", *more)
 
 
+def test_without_an_inventory_a_model_of_two_nodes_is_judged_which_the_certificate_says(
+    tmp_path: Path,
+) -> None:
+    certificate = tmp_path / "certificate.json"
+
+    outcome = atoll("verify", GOLDEN / "hub-and-spokes" / "input", "--certificate", certificate)
+
+    assert outcome.code == 0
+    assert outcome.out.startswith("proved: 2 nodes let pass exactly what is declared")
+    told = json.loads(certificate.read_text())["assumptions"][0]
+    assert told.startswith("No inventory was given: this is of a model with two nodes")
+
+
+def test_what_was_written_for_nodes_is_of_a_cluster_that_must_be_known(compiled: Path) -> None:
+    outcome = atoll("verify", GOLDEN / "service-mixed" / "input", "--plans", compiled)
+
+    assert outcome.code == 2
+    assert "--plans and --node need --inventory" in outcome.errors
+
+
 def publish(to: Path) -> None:
     """As the controller writes golden/service-mixed."""
     compilation = case("service-mixed").after.compilation

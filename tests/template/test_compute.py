@@ -106,7 +106,7 @@ def test_a_harmless_change_passes(repository: Repository) -> None:
         "number": 7,
         "base": repository.git("rev-parse", "main"),
         "head": head,
-        "steps": {"validate": 0, "diff": 0},
+        "steps": {"validate": 0, "verify": 0, "diff": 0},
         "conflict": False,
         "refused": False,
     }
@@ -119,7 +119,7 @@ def test_a_harmless_change_passes(repository: Repository) -> None:
 def test_a_guarded_rule_that_is_broken_is_found(repository: Repository) -> None:
     repository.commit({"networks/payments/more.yaml": NETWORK, "networks/payments/all.yaml": MESH})
     result, printed = repository.compute(code=1)
-    assert result["steps"] == {"validate": 0, "diff": 1}
+    assert result["steps"] == {"validate": 0, "verify": 0, "diff": 1}
     assert "Needs approval: this change breaks guard card-data-stays-closed (2 of carol, dave)." in printed
     assert [breach["guard"] for breach in repository.policy()["breaches"]] == ["card-data-stays-closed"]
     repository.compute("--approved-by", "carol", "--approved-by", "dave", code=0)
