@@ -19,6 +19,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--topologies",
         type=int,
-        default=100,
-        help="generated topologies in each of the ten clusters that the verifier judges; 100 by default",
+        default=50,
+        help="generated topologies in each of the ten clusters that the verifier judges; 50 by default",
     )
