@@ -46,7 +46,7 @@ test-kernel: setup  ## test real packets, in one boot of a virtual machine where
 	tools/setup.sh containers
 	ATOLL_CNI="$$(tools/cni_plugin.sh)" ATOLL_KUBELET="$$(tools/kubelet.sh)" \
 		ATOLL_CONTROL_PLANE="$$(tools/control_plane.sh)" python -m cli.demonstration.beside \
-		$(VM) --reach-host --timeout 2400 -- .venv/bin/pytest $(READ_ONLY) --verbose -m kernel $(KERNEL_TESTS)
+		$(VM) --reach-host --timeout 3000 -- .venv/bin/pytest $(READ_ONLY) --verbose -m kernel $(KERNEL_TESTS)
 
 fmt: setup  ## format the code, mend what can be mended
 	ruff format
