@@ -7,7 +7,8 @@ come from few for all groups together, so that overlap between groups is the rul
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from random import Random
 
 from compiler.model import Declarations, LabelSelector, VirtualNetwork, VirtualNetworkRouter
@@ -49,10 +50,29 @@ def drawn(index: int, random: Random, *, most_networks: int = 4) -> Topology:
             return topology
 
 
+def redrawn(topology: Topology, random: Random) -> Topology:
+    """The same networks with other labels and other routers, valid as well."""
+    talkative = random.random() < 0.75
+    for attempt in count():
+        networks = tuple(
+            replace(one, labels={**one.labels, "tier": random.choice(TIERS)}) for one in topology.networks
+        )
+        other = Topology(index=topology.index, networks=networks, routers=_routers(topology.index, random))
+        found = resolve(declarations(*other.networks, *other.routers), {})
+        valid = all(problem.severity is not Severity.ERROR for problem in found.problems)
+        # Networks that all overlap can be joined by nothing.
+        if valid and (any(found.peers.values()) or not talkative or attempt > 100):
+            return other
+    raise AssertionError
+
+
 def _drawn(index: int, random: Random, most_networks: int) -> Topology:
     networks = tuple(_network(index, number, random) for number in range(random.randint(2, most_networks)))
-    routers = tuple(_router(index, number, random) for number in range(random.randint(1, 3)))
-    return Topology(index=index, networks=networks, routers=routers)
+    return Topology(index=index, networks=networks, routers=_routers(index, random))
+
+
+def _routers(index: int, random: Random) -> tuple[VirtualNetworkRouter, ...]:
+    return tuple(_router(index, number, random) for number in range(random.randint(1, 3)))
 
 
 def _network(index: int, number: int, random: Random) -> VirtualNetwork:
@@ -89,9 +109,9 @@ def together(topologies: tuple[Topology, ...]) -> Declarations:
     return declarations(*networks, *routers)
 
 
-def many(count: int, seed: int, *, most_networks: int = 4) -> tuple[Topology, ...]:
+def many(groups: int, seed: int, *, most_networks: int = 4) -> tuple[Topology, ...]:
     random = Random(seed)
-    return tuple(drawn(index, random, most_networks=most_networks) for index in range(count))
+    return tuple(drawn(index, random, most_networks=most_networks) for index in range(groups))
 
 
 def placed(topologies: tuple[Topology, ...], nodes: int, seed: int) -> Iterator[tuple[ObjectName, int]]:
