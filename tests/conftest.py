@@ -19,6 +19,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--topologies",
         type=int,
-        default=50,
-        help="generated topologies in each of the ten clusters that the verifier judges; 50 by default",
+        default=200,
+        help="generated topologies in each of the ten clusters that the verifier judges; 200 by default",
     )
