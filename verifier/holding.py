@@ -146,6 +146,9 @@ class Holding:
         match claim.due:
             case Due.BLOCK:
                 return self._block(piece, region, claim)
+            case Due.SERVICE if self.entry.sender is Sender.HOST_LINK and region.claim.due is Due.EGRESS:
+                # Nat has had its turn at the link, before the VRF: no Service is asked for from there.
+                return self._egress(piece, region)
             case Due.SERVICE:
                 return Kind.BLOCKED if fate in ENDED else Kind.MISDIRECTED
             case Due.EGRESS:
