@@ -210,6 +210,7 @@ def test_the_status_changes_only_the_status(space: Space) -> None:
 
 
 def test_the_status_of_a_pod_changes_its_annotations_and_never_its_spec(space: Space) -> None:
+    space.create(kinds.SERVICE_ACCOUNTS, {"metadata": {"name": "default"}})  # no pod is admitted without
     container = {"name": "main", "image": "registry.example/image"}
     created = read(
         space.create(kinds.PODS, {"metadata": {"name": "web"}, "spec": {"containers": [container]}})
