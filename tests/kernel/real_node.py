@@ -246,7 +246,7 @@ class RealNode:
         return _pods.decode(self.plane.kubectl(command, ""))
 
     def delete(self, name: str) -> None:
-        """Returns when it is gone: the kubelet has ended its sandbox."""
+        """Returns when the API has forgotten it, which without grace is at once."""
         namespace, _slash, short = name.partition("/")
         self.plane.kubectl(["delete", "pod", short, f"--namespace={namespace}"], "")
 
