@@ -61,6 +61,15 @@ class RouteKind(StrEnum):
     THROW = "throw"
 
 
+TO_THE_NODE: Final = (
+    RouteKind.LOCAL,
+    RouteKind.BROADCAST,
+    RouteKind.ANYCAST,
+    RouteKind.MULTICAST,
+)
+"""What is routed so is for the node itself."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
     """`network` is the first address of the prefix, as a number; `via` may be of the other family."""

@@ -9,10 +9,11 @@ from typing import Final
 from compiler.names import NodeName
 from verifier.evaluate import Kernel
 from verifier.fabric import Fabric
-from verifier.intervals import Intervals, intersect, point, subtract, union
+from verifier.intervals import Intervals, intersect, point, prefix_interval, subtract, union
 from verifier.outcome import Fate, Flow
 from verifier.packets import Box, Packet, Tracking, any_address
 from verifier.rights import NOBODYS
+from verifier.state import TO_THE_NODE
 from verifier.surroundings import foreign_links
 from verifier.violation import Example, Kind, Violation
 
@@ -62,7 +63,7 @@ def _spared(
         for prefix in NOBODYS
         if prefix.version == family
     )
-    others = subtract(subtract(others, _here(fabric, family)), nobodys)
+    others = subtract(subtract(others, _taken(fabric, family)), nobodys)
     box = replace(_overlay(fabric, family, others), saddr=sources)
     for flow in kernel.arrive(link, box) if sources else ():
         if flow.outcome.fate is Fate.DROPPED and not flow.outcome.reason.startswith("kernel:"):
@@ -73,6 +74,15 @@ def _spared(
 
 def _here(fabric: Fabric, family: int) -> Intervals:
     return union((int(address), int(address)) for address in fabric.here if address.version == family)
+
+
+def _taken(fabric: Fabric, family: int) -> Intervals:
+    """Where the node is whom they go to: its addresses, and those of broadcasts in its tables."""
+    routes = (route for route in fabric.node.state.routes if route.family == family)
+    ends = (
+        prefix_interval(family, route.network, route.length) for route in routes if route.kind in TO_THE_NODE
+    )
+    return union((*_here(fabric, family), *ends))
 
 
 def _underlays(fabric: Fabric, nodes: Collection[NodeName], family: int) -> Intervals:

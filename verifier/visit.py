@@ -20,7 +20,7 @@ from verifier.program import Program
 from verifier.routing import LOOPBACK, Hop, Routing, Way
 from verifier.ruleset import Hook
 from verifier.scene import Asked, Scene
-from verifier.state import Link, RouteKind
+from verifier.state import TO_THE_NODE, Link, RouteKind
 from verifier.walk import Walk
 
 MULTICAST: Final[dict[int, Intervals]] = {
@@ -33,12 +33,6 @@ _FEW: Final = 64
 """Intervals of destinations; more are hardly the same on another node."""
 _FEW_TO_VRF: Final = 2
 """What nobody has is the same only where it has nothing to do with blocks."""
-_TO_THE_NODE: Final = (
-    RouteKind.LOCAL,
-    RouteKind.BROADCAST,
-    RouteKind.ANYCAST,
-    RouteKind.MULTICAST,
-)
 
 Change = Callable[[Batch, Scene], Batch]
 
@@ -237,7 +231,7 @@ class Visit:
             for way in self.ground.routing.decide(self.family, batch.now[DADDR], vrf, input_link):
                 cut = batch.cut(DADDR, way.destinations)
                 cut = self._told(cut, way) if self.traced else cut
-                if way.kind in _TO_THE_NODE:
+                if way.kind in TO_THE_NODE:
                     local.append(cut)
                 elif way.link is None or way.kind is not RouteKind.UNICAST:
                     self._end([cut], _lost_on(way))
