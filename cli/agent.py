@@ -6,13 +6,14 @@ import logging
 import os
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cli.failure import ExitCode, Failure
-from cli.options import log_format
+from cli.options import F, log_format
 
 if TYPE_CHECKING:
     from compiler.names import NodeName
@@ -44,6 +45,29 @@ default_network = click.option(
 )
 
 
+def _socket(help: str) -> Callable[[F], F]:
+    return click.option(
+        "--socket",
+        "socket_path",
+        metavar="PATH",
+        type=click.Path(path_type=Path),
+        default="/run/atoll/agent.sock",
+        show_default=True,
+        help=help,
+    )
+
+
+def _state(help: str) -> Callable[[F], F]:
+    return click.option(
+        "--state",
+        metavar="DIR",
+        type=click.Path(path_type=Path),
+        default="/var/lib/atoll",
+        show_default=True,
+        help=help,
+    )
+
+
 @click.group("agent", invoke_without_command=True)
 @click.option(
     "--node", metavar="NAME", envvar="NODE_NAME", show_envvar=True, help="[default: the host's name]"
@@ -67,23 +91,8 @@ default_network = click.option(
     show_default=True,
     help="Where the nodes' ServiceAccounts are.",
 )
-@click.option(
-    "--socket",
-    "socket_path",
-    metavar="PATH",
-    type=click.Path(path_type=Path),
-    default="/run/atoll/agent.sock",
-    show_default=True,
-    help="Where the CNI plugin asks.",
-)
-@click.option(
-    "--state",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    default="/var/lib/atoll",
-    show_default=True,
-    help="The agent's own: leases and the last good plan.",
-)
+@_socket("Where the CNI plugin asks.")
+@_state("The agent's own: leases and the last good plan.")
 @click.option(
     "--metrics-address",
     metavar="[HOST]:PORT",
@@ -216,23 +225,8 @@ _conf = click.option(
 @cni_bin
 @cni_binary
 @default_network
-@click.option(
-    "--socket",
-    "socket_path",
-    metavar="PATH",
-    type=click.Path(path_type=Path),
-    default="/run/atoll/agent.sock",
-    show_default=True,
-    help="Where the plugin asks the agent.",
-)
-@click.option(
-    "--state",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    default="/var/lib/atoll",
-    show_default=True,
-    help="The agent's own directory, where the plugin finds its last good plan.",
-)
+@_socket("Where the plugin asks the agent.")
+@_state("The agent's own directory, where the plugin finds its last good plan.")
 def install_cni(
     cni_conf: Path,
     cni_bin: Path,

@@ -11,10 +11,10 @@ import click
 from cli.failure import ExitCode, Failure
 from cli.options import (
     Format,
-    check_inventory,
+    check_evidence,
+    evidence_options,
     folder_option,
     format_option,
-    inventory_option,
     revision_option,
 )
 
@@ -35,26 +35,10 @@ if TYPE_CHECKING:
 )
 @revision_option
 @folder_option
-@inventory_option(
-    required=False, help="What kubectl get ... -A -o json printed.  [default: a model of two nodes]"
+@evidence_options(
+    plans="Follow the packet through what atoll compile --out wrote there.",
+    node="Take this node as its kernel is, with --dump or --live.",
 )
-@click.option(
-    "--allocations",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Numbers and blocks in force.  [default: those beside the plans, else everything anew]",
-)
-@click.option(
-    "--plans",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Follow the packet through what atoll compile --out wrote there.",
-)
-@click.option("--node", metavar="NAME", help="Take this node as its kernel is, with --dump or --live.")
-@click.option(
-    "--dump", metavar="DIR", type=click.Path(path_type=Path), help="What nft, ip and bridge printed there."
-)
-@click.option("--live", is_flag=True, help="Ask this machine, as root.")
 @click.option("--all", "everything", is_flag=True, help="Show every step of every way.")
 @format_option
 def command(
@@ -89,9 +73,7 @@ def command(
     from verifier.fault import Contradiction, NotModelled
     from verifier.unreadable import Unreadable
 
-    if (node is not None) is not (dump is not None or live) or (dump is not None and live):
-        raise click.UsageError("--node goes with --dump or --live, and with one of them.")
-    check_inventory(inventory, plans, node)
+    check_evidence(inventory=inventory, plans=plans, node=node, dump=dump, live=live)
     inputs = Inputs(
         repo=repo,
         revision=revision,

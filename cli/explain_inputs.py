@@ -7,12 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from cli.compile import compiled, read_allocations
 from cli.console import progress
 from cli.declared import read_repository
 from cli.failure import ExitCode, Failure
 from cli.node_dump import read_dump, read_live
-from cli.verify_inputs import COMPILED, Basis
+from cli.verify_inputs import COMPILED, Basis, basis_of
 from compiler.compilation import Compilation
 from compiler.names import NodeName
 from controller.git import blame_lines
@@ -54,15 +53,10 @@ def ground_of(inputs: Inputs) -> Ground:
 
 def _basis(inputs: Inputs) -> Basis:
     snapshot = read_repository(inputs.repo, inputs.revision, inputs.folder)
-    allocations = inputs.allocations
-    if inputs.plans is not None and allocations is None:
-        allocations = inputs.plans / "allocations.json"
-    kept = read_allocations(allocations)
-    compilation, _ = compiled(snapshot, inputs.inventory, kept)
-    if compilation is None:
+    basis, _ = basis_of(snapshot, inputs.inventory, inputs.allocations, inputs.plans)
+    if basis is None:
         raise Failure("The declarations have errors. Look at them with atoll validate.", ExitCode.PROBLEMS)
-    in_force = kept if inputs.plans is not None else compilation.allocations
-    return Basis(compilation=compilation, allocations=in_force)
+    return basis
 
 
 def _written(plans: Path, compilation: Compilation) -> dict[NodeName, Written]:

@@ -54,8 +54,42 @@ def inventory_option(*, required: bool, help: str) -> Callable[[F], F]:
     )
 
 
-def check_inventory(inventory: Path | None, plans: Path | None, node: str | None) -> None:
+def evidence_options(*, plans: str, node: str) -> Callable[[F], F]:
+    """Of commands that look at nodes: a cluster or its model, as compiled, as written or as a kernel is.
+
+    `plans` and `node` are the helps of these two. `check_evidence` says which go together.
+    """
+    path = click.Path(path_type=Path)
+    options = (
+        inventory_option(
+            required=False, help="What kubectl get ... -A -o json printed.  [default: a model of two nodes]"
+        ),
+        click.option(
+            "--allocations",
+            metavar="FILE",
+            type=path,
+            help="Numbers and blocks in force.  [default: those beside the plans, else everything anew]",
+        ),
+        click.option("--plans", metavar="DIR", type=path, help=plans),
+        click.option("--node", metavar="NAME", help=node),
+        click.option("--dump", metavar="DIR", type=path, help="What nft, ip and bridge printed there."),
+        click.option("--live", is_flag=True, help="Ask this machine, as root."),
+    )
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def check_evidence(
+    *, inventory: Path | None, plans: Path | None, node: str | None, dump: Path | None, live: bool
+) -> None:
     """What was written for nodes, or a kernel holds, is of a real cluster: no model stands in for it."""
+    if (node is not None) is not (dump is not None or live) or (dump is not None and live):
+        raise click.UsageError("--node goes with --dump or --live, and with one of them.")
     if inventory is None and (plans is not None or node is not None):
         raise click.UsageError("--plans and --node need --inventory: they are of a cluster that is known.")
 

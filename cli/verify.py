@@ -11,10 +11,10 @@ import click
 from cli.failure import ExitCode, Failure
 from cli.options import (
     Format,
-    check_inventory,
+    check_evidence,
+    evidence_options,
     folder_option,
     format_option,
-    inventory_option,
     revision_option,
 )
 
@@ -38,26 +38,10 @@ MOST_SHOWN: Final = 10
 )
 @revision_option
 @folder_option
-@inventory_option(
-    required=False, help="What kubectl get ... -A -o json printed.  [default: a model of two nodes]"
+@evidence_options(
+    plans="Judge what atoll compile --out or the controller wrote there.",
+    node="Judge one node by its kernel, with --dump or --live.",
 )
-@click.option(
-    "--allocations",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Numbers and blocks in force.  [default: those beside the plans, else everything anew]",
-)
-@click.option(
-    "--plans",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Judge what atoll compile --out or the controller wrote there.",
-)
-@click.option("--node", metavar="NAME", help="Judge one node by its kernel, with --dump or --live.")
-@click.option(
-    "--dump", metavar="DIR", type=click.Path(path_type=Path), help="What nft, ip and bridge printed there."
-)
-@click.option("--live", is_flag=True, help="Ask this machine, as root.")
 @click.option(
     "--certificate",
     metavar="FILE",
@@ -99,10 +83,14 @@ def command(
       neighbour.json  ip -N -j neighbour
       fdb.json        bridge -j fdb
     """
-    _check(directory, repo, revision, folder, plans, node, dump, live)
-    check_inventory(inventory, plans, node)
+    from cli.console import progress
+    from cli.verify_inputs import basis_of
+
+    _check(directory, repo, revision, folder, plans, node)
+    check_evidence(inventory=inventory, plans=plans, node=node, dump=dump, live=live)
     snapshot = _snapshot(directory or Path(), repo, revision, folder)
-    basis, problems = _basis(snapshot, inventory, allocations, plans)
+    with progress("compiling"):
+        basis, problems = basis_of(snapshot, inventory, allocations, plans)
     verdict = _verdict(basis, plans, node, dump) if basis is not None else None
     if verdict is not None and inventory is None:
         from review.model_cluster import of_model
@@ -123,15 +111,11 @@ def _check(
     folder: str,
     plans: Path | None,
     node: str | None,
-    dump: Path | None,
-    live: bool,
 ) -> None:
     if directory and repo:
         raise click.UsageError("Give DIRECTORY or --repo, not both.")
     if not repo and (revision or folder):
         raise click.UsageError("--revision and --path belong to --repo.")
-    if (node is not None) is not (dump is not None or live) or (dump is not None and live):
-        raise click.UsageError("--node goes with --dump or --live, and with one of them.")
     if node is not None and plans is not None:
         raise click.UsageError("--plans judges what was written, --node what a kernel holds: give one.")
 
@@ -142,25 +126,6 @@ def _snapshot(directory: Path, repo: Path | None, revision: str | None, folder: 
 
     with progress("reading declarations"):
         return read_repository(repo, revision, folder) if repo else read_files(directory)
-
-
-def _basis(
-    snapshot: Snapshot, inventory: Path | None, allocations: Path | None, plans: Path | None
-) -> tuple[Basis | None, tuple[Problem, ...]]:
-    """What was declared, compiled; none where there is an error."""
-    from cli.compile import compiled, read_allocations
-    from cli.console import progress
-    from cli.verify_inputs import Basis
-
-    if plans is not None and allocations is None:
-        allocations = plans / "allocations.json"
-    kept = read_allocations(allocations)
-    with progress("compiling"):
-        compilation, problems = compiled(snapshot, inventory, kept)
-    if compilation is None:
-        return None, problems
-    in_force = kept if plans is not None else compilation.allocations
-    return Basis(compilation=compilation, allocations=in_force), problems
 
 
 def _verdict(basis: Basis, plans: Path | None, node: str | None, dump: Path | None) -> Verdict:

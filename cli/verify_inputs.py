@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from agent.plan_file import PlanRejected, read_publication
+from cli.compile import compiled, read_allocations
 from cli.failure import Failure
 from compiler import codec
 from compiler.allocations import Allocations
@@ -16,6 +17,8 @@ from compiler.compilation import Compilation
 from compiler.inventory import Pod
 from compiler.names import NodeName, ObjectName
 from compiler.plan import NodePlan
+from compiler.problem import Problem
+from controller.snapshot import Snapshot
 from review.node_text import NodeText, with_witnesses
 from review.proof import compiled_source, judged, prove
 from review.proof_memory import Given, Memory, Source, Unjudged
@@ -54,6 +57,23 @@ class Basis:
                 " Give those that were kept with the plans."
             )
         return meaning_of(inputs.declarations, inputs.inventory, self.allocations)
+
+
+def basis_of(
+    snapshot: Snapshot, inventory: Path | None, allocations: Path | None, plans: Path | None
+) -> tuple[Basis | None, tuple[Problem, ...]]:
+    """What was declared, compiled; none where there is an error.
+
+    Plans are held against the allocations that were kept with them. Raises Failure.
+    """
+    if plans is not None and allocations is None:
+        allocations = plans / "allocations.json"
+    kept = read_allocations(allocations)
+    compilation, problems = compiled(snapshot, inventory, kept)
+    if compilation is None:
+        return None, problems
+    in_force = kept if plans is not None else compilation.allocations
+    return Basis(compilation=compilation, allocations=in_force), problems
 
 
 def judge_compilation(basis: Basis, progress: Progress) -> Verdict:
