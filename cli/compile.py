@@ -109,7 +109,6 @@ def compiled(
     from compiler.inventory import Inventory
     from compiler.parse import parse
     from compiler.problem import Severity, in_reading_order
-    from review.model_cluster import model_cluster
 
     cluster, problems = read_cluster(inventory) if inventory else (Inventory(), ())
     parsed = parse(snapshot.files, revision=snapshot.revision)
@@ -117,6 +116,8 @@ def compiled(
     compilation = None
     if parsed.declarations:
         if inventory is None:
+            from review.model_cluster import model_cluster
+
             cluster = model_cluster(parsed.declarations)
         compilation = compile(parsed.declarations, cluster, allocations)
         told = (p for p in compilation.problems if inventory or p.severity is Severity.ERROR)

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from compiler.inventory import Endpoint, EndpointSlice, Inventory, Namespace, Node, Pod, Service, ServicePort
 from compiler.model import Address, Declarations, InfrastructureKeyword, Prefix
 from compiler.names import NodeName, ObjectName
-from verifier.judge import Verdict
+
+if TYPE_CHECKING:
+    from verifier.judge import Verdict
 
 NODES: Final = (NodeName("node-1"), NodeName("node-2"))
 NOTE: Final = (
