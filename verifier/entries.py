@@ -117,9 +117,7 @@ def _remote_blocks(
 
 def host_link_address(meaning: Meaning, family: int, number: NetworkNumber) -> int:
     """The end inside the VRF: the source of all that the network sends out by its host link."""
-    config = meaning.config
-    links = config.host_links_v4 if family == 4 else config.host_links_v6
-    return int(links.network_address) + 2 * number + 1
+    return int(meaning.host_links(family).network_address) + 2 * number + 1
 
 
 def _host_link(fabric: Fabric, rights: Rights, family: int, number: NetworkNumber) -> Iterator[Entry]:

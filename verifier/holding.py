@@ -276,8 +276,7 @@ class Holding:
 
     def _is_of_links(self, sources: Intervals) -> bool:
         """Whether they are host links', which are masqueraded wherever they leave the node."""
-        config = self.fabric.meaning.config
-        links = config.host_links_v4 if self.entry.due.family == 4 else config.host_links_v6
+        links = self.fabric.meaning.host_links(self.entry.due.family)
         return within(sources, ((int(links.network_address), int(links.broadcast_address)),))
 
     def _probe(self, flow: Flow, region: Region) -> Kind | None:
@@ -344,8 +343,7 @@ class Holding:
         return here and region.first == region.last == inside - 1
 
     def _is_inside_end(self, region: Region) -> bool:
-        config, family = self.fabric.meaning.config, self.entry.due.family
-        links = config.host_links_v4 if family == 4 else config.host_links_v6
+        links = self.fabric.meaning.host_links(self.entry.due.family)
         number, inside = divmod(region.first - int(links.network_address), 2)
         return region.first == region.last and bool(inside) and number in self.fabric.host_links
 

@@ -101,6 +101,10 @@ class Meaning:
     def config(self) -> ClusterConfig:
         return self.declarations.config
 
+    def host_links(self, family: int) -> Prefix:
+        """Network N has the addresses 2N, outside its VRF, and 2N + 1, inside, from the first one."""
+        return self.config.host_links_v4 if family == 4 else self.config.host_links_v6
+
     def visible(self, node: NodeName) -> frozenset[NetworkNumber]:
         """The networks whose packets the node has to do with: those present, and whom they may talk to."""
         present = self.nodes[node].present

@@ -159,11 +159,9 @@ def _closed(closure: Closure, who: str) -> Claim:
 
 def _host_links(meaning: Meaning, node: NodeName, claim: Claim, painting: Painting) -> None:
     """The far ends of the links are the networks': nobody talks to them."""
-    config = meaning.config
     for number in sorted(meaning.nodes[node].present):
         for link in _links(meaning, number):
             painting.address(link.network_address + 2 * number + 1, claim)
-    del config
 
 
 def _links(meaning: Meaning, number: NetworkNumber) -> Iterable[IPv4Network | IPv6Network]:

@@ -93,9 +93,7 @@ def _host_table(fabric: Fabric) -> Iterator[Violation]:
 
 
 def _outside_address(meaning: Meaning, family: int, number: NetworkNumber) -> Address:
-    config = meaning.config
-    links = config.host_links_v4 if family == 4 else config.host_links_v6
-    return family, int(links.network_address) + 2 * number
+    return family, int(meaning.host_links(family).network_address) + 2 * number
 
 
 def _prefix(route: Route) -> str:

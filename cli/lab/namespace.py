@@ -88,18 +88,6 @@ class Namespace:
         self.path.unlink(missing_ok=True)
 
 
-class ForeignNamespace(Namespace):
-    """One that somebody else made, such as a container runtime, and that is theirs to end."""
-
-    def __init__(self, path: Path) -> None:
-        self.name = path.name
-        self.path = path
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-
-    def close(self) -> None:
-        os.close(self._descriptor)
-
-
 def detach(mounted: Path) -> None:
     """Unmounts at once; who uses it still has it to the end."""
     _libc.umount2(str(mounted).encode(), _MNT_DETACH)

@@ -159,10 +159,6 @@ class Coverages:
         entry = self._nodes.get(node)
         return entry is not None and entry.serials.get(digest, 0) >= entry.rest_serial
 
-    def networks_on(self, node: NodeName) -> Iterable[ObjectName]:
-        entry = self._nodes.get(node)
-        return entry.since.keys() if entry else ()
-
     def _rewrite(self, entry: _Node, networks: tuple[NetworkPlan, ...]) -> None:
         before = {network.name: network for network in entry.networks}
         for network in networks:
