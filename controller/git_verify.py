@@ -224,7 +224,7 @@ def _ssh_ring(request: Verify, folder: Path) -> _Ring:
     path = folder / "allowed_signers"
     path.write_text(allowed_signers(valid))
     programs = {
-        "gpg.ssh.program": "ssh-keygen",
+        "gpg.ssh.program": str(_patient(folder / "ssh-keygen")),
         "gpg.program": _ABSENT,
         "gpg.ssh.allowedSignersFile": str(path),
     }
@@ -234,6 +234,17 @@ def _ssh_ring(request: Verify, folder: Path) -> _Ring:
         good=frozenset("G"),
         environment=os.environ | _configuration(programs),
     )
+
+
+def _patient(path: Path) -> Path:
+    """Write an ssh-keygen that reads to the end what git writes to it.
+
+    It may refuse a signature before it has read the commit; git, which ignores SIGPIPE for gpg alone
+    (2.39, gpg-interface.c), would die of that instead of telling of the signature.
+    """
+    path.write_text('#!/bin/sh\nssh-keygen "$@"\nstatus=$?\ncat >/dev/null\nexit $status\n')
+    path.chmod(0o700)
+    return path
 
 
 def _fault(key: SshKey, now: datetime) -> Fault:
@@ -273,5 +284,6 @@ def _git(
     )
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2].removeprefix("fatal: ")
+        said = said or f"git ended with {done.returncode}"
         raise VerifyError(Kind.REVISION_MISSING if "bad object" in said else Kind.UNREACHABLE, said)
     return done.stdout

@@ -91,6 +91,17 @@ def test_a_signature_that_is_no_signature_is_refused(kind: str, request: pytest.
     assert not verification.ok
 
 
+def test_a_program_that_ends_before_it_reads_the_commit_does_not_end_git(ssh: DiskWorkbench) -> None:
+    plain = ssh.commit({"red.yaml": RED})
+    signature = b"\ngpgsig -----BEGIN SSH SIGNATURE-----\n \n AAAA\n -----END SSH SIGNATURE-----\n\n"
+    # More than a pipe takes: git is still writing when ssh-keygen refuses the signature and ends.
+    forged = rewritten(ssh, plain, b"\n\nchange", signature + b"change " * 100_000)
+
+    verification = verified(ssh, allow(ssh.keys, "alice"))
+
+    assert [offence.revision for offence in verification.offences] == [forged]
+
+
 def test_a_signed_tag_does_not_sign_its_commit(gpg: DiskWorkbench) -> None:
     tip = gpg.commit({"red.yaml": RED})
     gpg.git(*gpg.keys.settings("alice"), "tag", "-s", "-m", "first", "v1", "main")
