@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection
 
@@ -58,6 +59,7 @@ class _Hand:
         self._meaning, self._memory, self._share = meaning, memory, share
 
     def __call__(self, parent: Connection) -> None:
+        gc.disable()  # it makes millions of values and no cycles, and ends soon
         by_name = {source.name: source for source in self._share}
         for name, source in by_name.items():
             parent.send((name, Facts.of(self._meaning, self._memory.given(source))))

@@ -1,12 +1,13 @@
 """What is due to a packet by what was declared, place by place: a map of all addresses of one family.
 
-A map is painted in layers, the later over the earlier, and then asked by ranges. Within a range, single
-ports of single protocols can be due something else: those of Services and of infrastructure.
+A map is painted in layers, the later over the earlier, and then asked by sets of addresses; it answers by
+claims, however many ranges one claim is spread over. At single addresses, single ports of single protocols
+can be due something else: those of Services and of infrastructure.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,8 +17,11 @@ from itertools import pairwise
 from typing import Final, NamedTuple, TypeAlias
 
 from compiler.names import NetworkNumber, NodeName, ObjectName
+from verifier.intervals import Interval, Intervals, intersect, subtract, union
 from verifier.ruleset import PROTOCOLS
 
+_FEW: Final = 8
+"""Claims that are sooner asked one by one than looked for."""
 LAST: Final = {4: 2**32 - 1, 6: 2**128 - 1}
 
 
@@ -28,6 +32,10 @@ class Due(StrEnum):
     INFRASTRUCTURE = "let out by the host link, as infrastructure"
     EGRESS = "let out of the cluster"
     REFUSED = "refused at once"
+    INSIDE_END = "refused at once, unless it belongs to a connection of the network's"
+    """The networks' end of a host link, for the default network."""
+    NODES_END = "refused or dropped, unless it answers the node"
+    """The node's end of a network's own host link, from where its processes ask."""
     UNREACHED = "refused or dropped"
     UNTOUCHED = "left to the default network and the node as it is"
     UNSENT = "nothing: no such packets come here"
@@ -53,8 +61,13 @@ class Region(NamedTuple):
     first: int
     last: int
     claim: Claim
-    ports: Mapping[Port, Claim]
-    """What is due to these instead."""
+
+
+class Tract(NamedTuple):
+    """All the addresses of some set to which one claim applies."""
+
+    addresses: Intervals
+    claim: Claim
 
 
 class Layer(NamedTuple):
@@ -70,6 +83,8 @@ class Painting:
     """A map in the making, of one family."""
 
     family: int
+    ground: DueMap | None = None
+    """What shows where nothing is painted."""
     layers: list[Layer] = field(default_factory=list)
     points: dict[int, dict[Port, Claim]] = field(default_factory=dict)
 
@@ -93,8 +108,20 @@ class Painting:
             ports[PROTOCOLS[protocol.lower()], port] = claim
 
     def finished(self) -> DueMap:
-        regions = list(_regions(self.layers, self.points))
-        return DueMap(family=self.family, regions=regions, starts=[region.first for region in regions])
+        regions = list(_regions(self.layers))
+        ports: Mapping[int, Mapping[Port, Claim]] = self.points
+        if self.ground is not None:
+            painted = union((region.first, region.last) for region in regions)
+            regions = sorted((*regions, *self.ground.besides(painted)))
+            ports = {**self.ground.ports, **self.points}
+        return DueMap(
+            family=self.family,
+            regions=regions,
+            starts=[region.first for region in regions],
+            areas=_areas(regions),
+            ports=ports,
+            ported=sorted(ports),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,35 +131,79 @@ class DueMap:
     family: int
     regions: list[Region]
     starts: list[int]
+    areas: tuple[Tract, ...]
+    """All of each claim."""
+    ports: Mapping[int, Mapping[Port, Claim]]
+    """What is due to these of an address instead."""
+    ported: list[int]
+    """Addresses of `ports`, in order."""
 
-    def within(self, first: int, last: int) -> Iterator[Region]:
-        """Cut to the range."""
-        position = bisect_right(self.starts, first) - 1
-        while position < len(self.regions) and self.regions[position].first <= last:
-            region = self.regions[position]
-            yield region._replace(first=max(first, region.first), last=min(last, region.last))
-            position += 1
+    def tracts(self, addresses: Intervals) -> Iterator[Tract]:
+        """What is due to these addresses, their own ports aside: each claim once."""
+        if len(addresses) == 1:
+            first, last = addresses[0]
+            _, end, claim = self.regions[bisect_right(self.starts, first) - 1]
+            if last <= end:
+                yield Tract(addresses, claim)
+                return
+        if len(self.areas) > len(addresses) * _FEW:
+            yield from _areas(self._within(addresses))
+            return
+        for covered, claim in self.areas:
+            common = intersect(addresses, covered)
+            if common:
+                yield Tract(common, claim)
 
-    def at(self, address: int) -> Region:
-        return self.regions[bisect_right(self.starts, address) - 1]
+    def _within(self, addresses: Intervals) -> Iterator[Region]:
+        """The regions, cut to these addresses."""
+        for first, last in addresses:
+            position = bisect_right(self.starts, first) - 1
+            while position < len(self.regions):
+                low, high, claim = self.regions[position]
+                if low > last:
+                    break
+                yield Region(max(first, low), min(last, high), claim)
+                position += 1
+
+    def ported_among(self, addresses: Intervals) -> Iterator[int]:
+        for first, last in addresses:
+            low = bisect_left(self.ported, first)
+            yield from self.ported[low : bisect_right(self.ported, last, lo=low)]
+
+    def besides(self, addresses: Intervals) -> Iterator[Region]:
+        """The regions, cut to all other addresses."""
+        for first, last, claim in self.regions:
+            for low, high in subtract(((first, last),), addresses):
+                yield Region(low, high, claim)
+
+    def at(self, address: int) -> Claim:
+        return self.regions[bisect_right(self.starts, address) - 1].claim
 
     def of(self, address: int, port: Port) -> Claim:
-        region = self.at(address)
-        return region.ports.get(port, region.claim)
+        special = self.ports.get(address, {})
+        return special.get(port) or self.at(address)
 
 
-def _regions(layers: list[Layer], points: Mapping[int, Mapping[Port, Claim]]) -> Iterator[Region]:
+def _areas(regions: Iterable[Region]) -> tuple[Tract, ...]:
+    claims: dict[int, Claim] = {}
+    found: dict[int, list[Interval]] = {}
+    for first, last, claim in regions:
+        claims[id(claim)] = claim
+        found.setdefault(id(claim), []).append((first, last))
+    return tuple(Tract(union(intervals), claims[key]) for key, intervals in found.items())
+
+
+def _regions(layers: list[Layer]) -> Iterator[Region]:
     """A sweep over all beginnings and ends; the highest layer open at each counts."""
     begins = sorted(layers)
-    cuts = {layer.first for layer in layers} | {layer.last + 1 for layer in layers}
-    cuts |= points.keys() | {point + 1 for point in points}
-    order = sorted(cuts)
+    order = sorted({layer.first for layer in layers} | {layer.last + 1 for layer in layers})
     opened: list[tuple[int, Layer]] = []
     position = 0
     for first, after in pairwise(order):
         while position < len(begins) and begins[position].first <= first:
             heappush(opened, (-begins[position].rank, begins[position]))
             position += 1
-        while opened[0][1].last < first:
+        while opened and opened[0][1].last < first:
             heappop(opened)
-        yield Region(first, after - 1, opened[0][1].claim, points.get(first, {}))
+        if opened:
+            yield Region(first, after - 1, opened[0][1].claim)

@@ -46,8 +46,8 @@ class Entry:
     @property
     def asked(self) -> Intervals:
         """The destinations of such packets as really come."""
-        wanted = (r for r in self.due.regions if r.claim.due is not Due.UNSENT or r.ports)
-        return union((region.first, region.last) for region in wanted)
+        wanted = [(first, last) for first, last, claim in self.due.regions if claim.due is not Due.UNSENT]
+        return union(wanted + [(address, address) for address in self.due.ported])
 
 
 def entries_of(fabric: Fabric, rights: Rights, family: int) -> Iterator[Entry]:

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from compiler.names import NetworkNumber, NodeName
 from verifier.address_text import address_text
+from verifier.intervals import Intervals, union
 from verifier.meaning import Meaning
 from verifier.routing import LOOPBACK
 from verifier.state import Address, Link, Node
@@ -54,6 +55,10 @@ class Fabric:
     """Of the node's pods, those behind Services."""
     here: tuple[IPv4Address | IPv6Address, ...] = ()
     """The node's own addresses, outside VRFs."""
+    pods: Mapping[int, Intervals] = field(default_factory=dict)
+    """Addresses of `local`, by family."""
+    own_addresses: Mapping[int, Intervals] = field(default_factory=dict)
+    """Those of `here`, by family."""
 
     @property
     def name(self) -> NodeName:
@@ -93,6 +98,13 @@ def fabric_of(meaning: Meaning, node: Node) -> Fabric:
     vxlans = {number: link for number, link in members if link.kind == "vxlan"}
     placed = {link.name for _, link in members} | number_of.keys()
     placed |= {link.peer for link in host_links.values() if link.peer}
+    local = {address: port for port in ports for address in port.addresses}
+    here = tuple(
+        _parsed(entry.address)
+        for link in links.values()
+        if link.master is None and link.name != LOOPBACK
+        for entry in link.addresses
+    )
     return Fabric(
         meaning=meaning,
         node=node,
@@ -101,20 +113,22 @@ def fabric_of(meaning: Meaning, node: Node) -> Fabric:
         host_links=host_links,
         ports=ports,
         strays=tuple(n for n, link in links.items() if n not in placed and link.group in OURS),
-        local={address: port for port in ports for address in port.addresses},
+        local=local,
         serving=frozenset(
             (backing.address.version, int(backing.address))
             for offered in meaning.services.ports
             for backing in offered.backings
             if backing.node == node.name
         ),
-        here=tuple(
-            _parsed(entry.address)
-            for link in links.values()
-            if link.master is None and link.name != LOOPBACK
-            for entry in link.addresses
-        ),
+        here=here,
+        pods=_by_family(local),
+        own_addresses=_by_family((address.version, int(address)) for address in here),
     )
+
+
+def _by_family(addresses: Iterable[Address]) -> Mapping[int, Intervals]:
+    listed = list(addresses)
+    return {family: union((n, n) for version, n in listed if version == family) for family in (4, 6)}
 
 
 def _addresses(node: Node) -> Mapping[str, set[Address]]:

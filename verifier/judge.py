@@ -146,9 +146,8 @@ class Bench:
         yield from check_zones(self.fabric, self._zones.values())
 
     def _of_family(self, family: int) -> Iterator[Violation]:
-        local = sorted(value for version, value in self.fabric.local if version == family)
         for entry in self._entries(family):
-            holding = Holding(fabric=self.fabric, entry=entry, local=local)
+            holding = Holding(self.fabric, entry)
             for flow in self._flows(entry, every_packet(family)):
                 holding.take(flow)
             holding.finish()

@@ -2,56 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Container, Iterator
+from typing import Final, NamedTuple
 
-from verifier.due import Claim, Due, Region
-from verifier.intervals import Intervals, contains
+from verifier.due import Claim, Due, DueMap, Port
+from verifier.intervals import Interval, Intervals, contains, point, subtract, union
 from verifier.meaning import MOST_BACKENDS
 from verifier.outcome import Flow
-from verifier.packets import Tracking
+from verifier.packets import Box, Tracking
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Piece:
+class Part(NamedTuple):
+    """Packets to which the same is due."""
+
+    addresses: Intervals
+    """Destinations."""
+    claim: Claim
+    port: Port | None
+    """None: all but the ports that have a claim of their own."""
+    ground: Claim
+    """What is due to the addresses but for their ports."""
+
+
+class Piece(NamedTuple):
     """The part of a flow that comes from some sources; `strict`: its own sender's."""
 
     flow: Flow
     saddr: Intervals
+    part: Part
     strict: bool
 
 
 NOTHING: Final = Claim(due=Due.UNREACHED)
 
 
-def claims_of(
-    region: Region, protocols: Intervals, ports: Intervals
-) -> Iterator[tuple[Claim, tuple[int, int]]]:
-    """What is due to the ports among these, and what to the rest, each with one protocol and port of it."""
-    if not region.ports:
-        yield region.claim, (protocols[0][0], ports[0][0])
-        return
-    special = [key for key in region.ports if contains(protocols, key[0]) and contains(ports, key[1])]
-    for key in special:
-        yield region.ports[key], key
-    rest = _besides(frozenset(special), protocols, ports)
-    if rest is not None:
-        yield region.claim, rest
+def parts_of(due: DueMap, packets: Box) -> Iterator[Part]:
+    """The packets by what is due to them."""
+    rest = packets.daddr
+    count = _size(packets.protocol) * _size(packets.dport)
+    used_up: list[Interval] = []
+    for address in due.ported_among(rest):
+        ground, found = due.at(address), 0
+        for port, claim in due.ports[address].items():
+            if contains(packets.protocol, port[0]) and contains(packets.dport, port[1]):
+                found += 1
+                yield Part(point(address), claim, port, ground)
+        if found == count:
+            used_up.append((address, address))
+    if used_up:
+        rest = subtract(rest, union(used_up))
+    for addresses, claim in due.tracts(rest):
+        yield Part(addresses, claim, None, claim)
 
 
-def _besides(
-    special: frozenset[tuple[int, int]], protocols: Intervals, ports: Intervals
-) -> tuple[int, int] | None:
-    """TCP first: examples read best so."""
+def _size(numbers: Intervals) -> int:
+    return sum(last - first + 1 for first, last in numbers)
+
+
+def port_besides(special: Container[Port], protocols: Intervals, ports: Intervals) -> Port:
+    """One to show that has no claim of its own. TCP first: examples read best so."""
     for protocol in (6, *(number for first, last in protocols for number in range(first, last + 1))):
-        if not contains(protocols, protocol):
-            continue
-        for first, last in ports:
-            for port in range(first, min(last, first + len(special)) + 1):
-                if (protocol, port) not in special:
-                    return protocol, port
-    return None
+        if contains(protocols, protocol):
+            for number in (number for first, last in ports for number in range(first, last + 1)):
+                if (protocol, number) not in special:
+                    return protocol, number
+    return protocols[0][0], ports[0][0]
 
 
 def targets_of(flow: Flow) -> Iterator[tuple[int, int]]:

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from compiler.model import Address, Prefix
 from compiler.names import DEFAULT_NETWORK, NetworkNumber, NodeName
 from verifier.due import Claim, Due, DueMap, Painting
-from verifier.meaning import Answers, Meaning, MeantNetwork
+from verifier.meaning import Answer, Answers, Meaning, MeantNetwork
 from verifier.passage import Shared
 from verifier.service_meaning import Closure
 
@@ -34,6 +34,8 @@ UNREACHED: Final = Claim(due=Due.UNREACHED)
 UNSENT: Final = Claim(due=Due.UNSENT)
 UNTOUCHED: Final = Claim(due=Due.UNTOUCHED)
 CONTESTED: Final = Claim(due=Due.CONTESTED)
+NODES_END: Final = Claim(due=Due.NODES_END)
+INSIDE_END: Final = Claim(due=Due.INSIDE_END)
 EGRESS: Final = Claim(due=Due.EGRESS)
 INFRASTRUCTURE: Final = Claim(due=Due.INFRASTRUCTURE)
 
@@ -46,6 +48,8 @@ class Rights:
     shared: Shared = field(default_factory=Shared)
     """What the kernels of nodes have in common."""
     _of_networks: dict[tuple[NodeName | None, NetworkNumber, int], DueMap] = field(default_factory=dict)
+    _of_host_links: dict[tuple[NetworkNumber, int], DueMap] = field(default_factory=dict)
+    _of_everyone: dict[tuple[str, int], DueMap] = field(default_factory=dict)
 
     def of_network(self, network: NetworkNumber, node: NodeName, family: int) -> DueMap:
         """Of the network's pods on a node. Nodes differ only where Services answer locally."""
@@ -59,15 +63,39 @@ class Rights:
 
     def of_outsider(self, node: NodeName, family: int, here: Here = ()) -> DueMap:
         """Of whoever comes to the node by a device that is not ours. `here`: the node's addresses."""
-        return _of_others(self.meaning, node, "outsider", family, here)
-
-    def of_host_link(self, network: NetworkNumber, family: int, here: Here = ()) -> DueMap:
-        """Of a network's packets once they have left its VRF by the host link."""
-        return _of_host_link(self.meaning, self.meaning.networks[network], family, here)
+        painting = self._of_others("outsider", node, family, here)
+        for place, answer in self.meaning.answers(node, DEFAULT_NETWORK).items():
+            painting.port(place.address, place.protocol, place.port, _service(answer))
+        return painting.finished()
 
     def of_process(self, node: NodeName, family: int, here: Here = ()) -> DueMap:
         """Of the node's own processes, its pods aside."""
-        return _of_others(self.meaning, node, "process", family, here)
+        return self._of_others("process", node, family, here).finished()
+
+    def _of_others(self, who: str, node: NodeName, family: int, here: Here) -> Painting:
+        """What is the same on every node is painted once."""
+        key = (who, family)
+        if key not in self._of_everyone:
+            self._of_everyone[key] = _of_everyone(self.meaning, who, family)
+        painting = Painting(family, self._of_everyone[key])
+        _host_links(self.meaning, node, UNREACHED if who == "process" else INSIDE_END, painting)
+        for address in here:
+            for protocol, port in self.meaning.services.closed_ports:
+                painting.port(address, protocol, port, REFUSED)
+        return painting
+
+    def of_host_link(self, network: NetworkNumber, family: int, here: Here = ()) -> DueMap:
+        """Of a network's packets once they have left its VRF by the host link."""
+        meant, key = self.meaning.networks[network], (network, family)
+        if key not in self._of_host_links:
+            self._of_host_links[key] = _of_host_link(self.meaning, meant, family)
+        if not meant.may_leave:
+            return self._of_host_links[key]
+        painting = Painting(family, self._of_host_links[key])
+        for address in here:
+            if address not in self.meaning.services.closed:
+                painting.address(address, UNSENT)
+        return painting.finished()
 
 
 def _of_network(meaning: Meaning, network: MeantNetwork, answers: Answers, family: int) -> DueMap:
@@ -82,14 +110,17 @@ def _of_network(meaning: Meaning, network: MeantNetwork, answers: Answers, famil
             if node in meaning.nodes:
                 painting.ranges(prefixes, Claim(due=Due.BLOCK, network=number, node=node))
     for link in (config.host_links_v4, config.host_links_v6):
-        painting.address(link.network_address + 2 * network.number, UNREACHED)
+        painting.address(link.network_address + 2 * network.number, NODES_END)
         painting.address(link.network_address + 2 * network.number + 1, UNREACHED)
     _infrastructure(painting, meaning, network)
     for place, answer in answers.items():
-        backends = frozenset((int(address), port) for address, port in answer.backends)
-        claim = Claim(due=Due.SERVICE, service=answer.service, backends=backends)
-        painting.port(place.address, place.protocol, place.port, claim)
+        painting.port(place.address, place.protocol, place.port, _service(answer))
     return painting.finished()
+
+
+def _service(answer: Answer) -> Claim:
+    backends = frozenset((int(address), port) for address, port in answer.backends)
+    return Claim(due=Due.SERVICE, service=answer.service, backends=backends)
 
 
 def _inside(meaning: Meaning, network: MeantNetwork) -> Iterator[Prefix]:
@@ -101,14 +132,12 @@ def _inside(meaning: Meaning, network: MeantNetwork) -> Iterator[Prefix]:
         yield from (subnet.prefix for subnet in meaning.networks[number].declared.subnets)
 
 
-def _of_host_link(meaning: Meaning, network: MeantNetwork, family: int, here: Here) -> DueMap:
-    """What was let out goes on; nothing else comes this way."""
+def _of_host_link(meaning: Meaning, network: MeantNetwork, family: int) -> DueMap:
+    """What was let out goes on; nothing else comes this way. On a node whose own addresses are nowhere."""
     painting = Painting(family)
     painting.everything(UNTOUCHED if network.may_leave else UNSENT)
     painting.ranges(_inside(meaning, network), UNSENT)
     painting.ranges(NOBODYS, UNSENT)
-    for address in here if network.may_leave else ():
-        painting.address(address, UNSENT)
     for address in meaning.services.closed if network.may_leave else ():
         painting.address(address, REFUSED)
     for place in network.infrastructure:
@@ -132,21 +161,12 @@ def _infrastructure(painting: Painting, meaning: Meaning, network: MeantNetwork)
         painting.port(place.address, place.protocol, place.port, claim)
 
 
-def _of_others(meaning: Meaning, node: NodeName, who: str, family: int, here: Here) -> DueMap:
+def _of_everyone(meaning: Meaning, who: str, family: int) -> DueMap:
     painting = Painting(family)
     painting.everything(UNTOUCHED)
     painting.ranges(LOOPBACK, UNSENT)
-    _host_links(meaning, node, UNREACHED if who == "process" else REFUSED, painting)
-    for address in here:
-        for protocol, port in meaning.services.closed_ports:
-            painting.port(address, protocol, port, REFUSED)
     for address, closure in meaning.services.closed.items():
         painting.address(address, _closed(closure, who))
-    if who == "outsider":
-        for place, answer in meaning.answers(node, DEFAULT_NETWORK).items():
-            backends = frozenset((int(address), port) for address, port in answer.backends)
-            claim = Claim(due=Due.SERVICE, service=answer.service, backends=backends)
-            painting.port(place.address, place.protocol, place.port, claim)
     return painting.finished()
 
 

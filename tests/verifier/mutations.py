@@ -316,6 +316,7 @@ _TURNS: tuple[tuple[str, str, str], ...] = (
     ("state widened", r"ct state established", "ct state new,established"),
     ("type forgotten", r"fib daddr type local ", ""),
     ("port of the overlay", r"udp dport 14789", "udp dport 4789"),
+    ("port of the overlay widened", r"udp dport 14789", "udp dport 14789-14999"),
     ("look back forgotten", r"fib saddr . iif oif missing ", ""),
     ("mark kept", r"meta mark set 0$", "meta mark set 1"),
     ("choices", r"mod 2 ", "mod 4 "),
