@@ -65,11 +65,11 @@ func (a agent) exchange(ctx context.Context, request []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
-	if _, err := connection.Write(request); err != nil {
-		return nil, err
-	}
+	_, unheard := connection.Write(request)
 	line, err := bufio.NewReader(io.LimitReader(connection, maxAnswer)).ReadBytes('\n')
 	switch {
+	case err != nil && unheard != nil:
+		return nil, unheard // an agent with too many callers answers, and hangs up, without a look at the request
 	case errors.Is(err, io.EOF) && len(line) == maxAnswer:
 		return nil, fmt.Errorf("an answer longer than %d bytes", maxAnswer)
 	case errors.Is(err, io.EOF):

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/containernetworking/cni/pkg/types"
+	current "github.com/containernetworking/cni/pkg/types/100"
 	"github.com/containernetworking/cni/pkg/types/create"
 )
 
@@ -38,10 +39,16 @@ func parseAnswer(command string, line []byte) (answer, error) {
 		return answer{}, nil
 	}
 	result, err := create.CreateFromBytes(line)
-	if err != nil || fields["ips"] == nil || fields["interfaces"] == nil {
+	if err != nil || !attaches(result) {
 		return answer{}, notUnderstood(line)
 	}
 	return answer{result: result}, nil
+}
+
+// attaches says whether a pod has an interface and an address by the result.
+func attaches(result types.Result) bool {
+	said, err := current.NewResultFromResult(result)
+	return err == nil && len(said.Interfaces) > 0 && len(said.IPs) > 0
 }
 
 func parseRefusal(line []byte) (answer, error) {

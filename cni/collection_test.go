@@ -67,6 +67,22 @@ func TestEachInterfaceIsCollectedWithWhatItWasAddedWith(t *testing.T) {
 	}
 }
 
+func TestWhereTheDefaultNetworkDisablesCollectionOnlyTheAgentCollects(t *testing.T) {
+	s := newStage(t)
+	s.defaultNetwork(strings.Replace(bridgeAndPortmap, `"name"`, `"disableGC":true,"name"`, 1))
+	agent := s.answering(notOursAtAll)
+	s.call(command{name: "ADD", container: "another-runtimes"}).prints(defaultResult)
+	s.forget()
+	s.call(command{name: "GC", input: s.config("1.1.0", `"cni.dev/valid-attachments":[]`)}).prints("")
+	if asked, story := agent.commands(), s.called(); asked != "ADD GC" || story != "" {
+		t.Errorf("the agent was asked %q, the default network %q", asked, story)
+	}
+	s.call(command{name: "DEL", container: "another-runtimes"}).prints("")
+	if story := s.called(); story != "fake-portmap DEL, fake-bridge DEL" {
+		t.Errorf("called: %s", story)
+	}
+}
+
 func TestNoAttachmentIsValidWhereTheRuntimeKnowsNone(t *testing.T) {
 	for _, none := range []string{"null", "[]"} {
 		s := newStage(t)

@@ -173,8 +173,13 @@ func (h handover) isFormer() bool {
 	return len(h.former()) > 0
 }
 
-// collect detaches what the runtime no longer knows, then calls the default network's own GC.
+// collect detaches what the runtime no longer knows, then calls the default network's own GC. Where its list disables
+// GC, it does neither, as a runtime would: what this one does not know may be another's.
 func (h handover) collect(valid []types.GCAttachment) error {
+	list, err := defaultList(h.config)
+	if err == nil && list.DisableGC {
+		return nil
+	}
 	var failures []error
 	for _, attachment := range h.records.all() {
 		if !slices.Contains(valid, attachment) {
@@ -183,7 +188,6 @@ func (h handover) collect(valid []types.GCAttachment) error {
 			}
 		}
 	}
-	list, err := defaultList(h.config)
 	if err == nil {
 		err = h.own().GCNetworkList(context.Background(), list, &libcni.GCArgs{ValidAttachments: valid})
 	}

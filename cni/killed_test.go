@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -92,6 +93,15 @@ func TestAnAgentThatIsKilledInMidAddLeavesTheDecisionToTheNextOne(t *testing.T) 
 	if outcome := s.call(command{name: "ADD"}); outcome.status != 0 {
 		t.Errorf("refused: %s", outcome.stdout)
 	}
+}
+
+func TestAnAgentThatRefusesBeforeItHasReadTheRequestIsHeard(t *testing.T) {
+	s := newStage(t)
+	s.serve(func(connection net.Conn) {
+		fmt.Fprintln(connection, `{"cniVersion": "1.1.0", "code": 11, "msg": "too many requests at once"}`)
+	})
+	padding := `"runtimeConfig":{"aliases":["` + strings.Repeat("a", 1<<20) + `"]}`
+	s.call(command{name: "ADD", input: s.config("1.1.0", padding)}).fails(11, "too many requests at once")
 }
 
 func TestASilentAgentIsAway(t *testing.T) {

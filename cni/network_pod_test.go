@@ -250,6 +250,10 @@ func TestWithoutTheAgentNothingFallsThroughToTheDefaultNetwork(t *testing.T) {
 func TestASuccessWithoutAResultIsNoAnswerToAdd(t *testing.T) {
 	for _, said := range []string{
 		"{}", `{"cniVersion": "1.1.0"}`, `{"cniVersion": "1.1.0", "ips": []}`, `{"cniVersion": "7.0.0", "ips": [], "interfaces": []}`,
+		`{"cniVersion": "1.1.0", "ips": [], "interfaces": []}`, `{"cniVersion": "1.1.0", "ips": null, "interfaces": null}`,
+		`{"cniVersion": "1.1.0", "ips": [], "interfaces": [{"name": "eth0"}]}`,
+		`{"cniVersion": "1.1.0", "ips": [{"address": "10.1.0.7/32"}], "interfaces": []}`,
+		`{"cniVersion": "1.1.0", "ips": [{"address": "10.1.0.7"}], "interfaces": [{"name": "eth0"}]}`,
 	} {
 		t.Run(said, func(t *testing.T) {
 			s := newStage(t)
