@@ -24,6 +24,7 @@ from agent.engine import Engine
 from agent.kernel import KernelRefused, PodEnd
 from agent.lease import Lease
 from agent.shortage import Shortages
+from agent.undelegated import Undelegated
 from compiler.layering import attachment_layout, overlay_mtu
 from compiler.layout import Layout, Link, Neighbour, Route
 from compiler.model import Address
@@ -55,6 +56,7 @@ class Attachments:
         self._clock = clock
         self._trouble = trouble
         self._waiting = 0
+        self._undelegated = Undelegated()
         self.shortages = shortages or Shortages()
 
     def answer(self, request: Request) -> dict[str, object]:
@@ -92,12 +94,15 @@ class Attachments:
     # --- ADD ---
 
     def _add(self, request: Request) -> dict[str, object]:
+        assert request.key is not None
         with self._engine.changed:
             repeated = request.key in self._engine.store.leases
+            self._undelegated.note(request.key)
             lease = self._await_lease(request)
-        if lease is None:
-            return dict(cni.DELEGATE)
-        self._keep(lease)
+            if lease is None:
+                self._undelegated.forget(request.key)
+                return dict(cni.DELEGATE)
+        self._keep(lease, repeated=repeated)
         with self._engine.changed:
             return self._plug(request, lease, repeated=repeated)
 
@@ -138,6 +143,8 @@ class Attachments:
     def _lease(self, request: Request) -> Lease | None:
         """Raises _Obstacle, CniError, and OSError where the lease cannot be written."""
         assert request.key is not None
+        if request.pod is None:
+            return None
         held = self._engine.store.leases.get(request.key)
         if held is not None and self._engine.holds(held):
             _demand_served(request)
@@ -194,13 +201,14 @@ class Attachments:
         except Unavailable as error:
             raise _Obstacle(cni.TRY_AGAIN_LATER, f"pod {request.pod.name}: {error}") from error
 
-    def _keep(self, lease: Lease) -> None:
-        """Raises OSError where the disk fails; the lease has ended then."""
+    def _keep(self, lease: Lease, *, repeated: bool) -> None:
+        """Raises OSError where the disk fails; a new lease has ended then, and one in use goes on."""
         try:
             self._engine.store.flush()
         except OSError:
-            with self._engine.changed, suppress(OSError):
-                self._engine.store.release(lease.key)
+            if not repeated:
+                with self._engine.changed, suppress(OSError):
+                    self._engine.store.release(lease.key)
             raise
 
     def _plug(self, request: Request, lease: Lease, *, repeated: bool) -> dict[str, object]:
@@ -240,9 +248,10 @@ class Attachments:
     def _delete(self, request: Request) -> dict[str, object]:
         with self._engine.changed:
             lease = self._engine.store.leases.get(request.key) if request.key else None
-            if lease is None:
+            if lease is not None:
+                self._detach(lease)
+            elif request.key not in self._undelegated:
                 return dict(cni.DELEGATE)
-            self._detach(lease)
         return {}
 
     def _detach(self, lease: Lease) -> None:
@@ -255,6 +264,7 @@ class Attachments:
         elsewhere = sorted((route for route in routes if route.link != port), key=describe)
         self._engine.change([*(Remove(entry=route) for route in elsewhere), RemoveLink(name=port)])
         self._engine.store.release(lease.key)
+        self._undelegated.note(lease.key)
         self._engine.changed.notify_all()
 
     def _check(self, request: Request) -> dict[str, object]:

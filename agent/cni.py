@@ -34,8 +34,8 @@ EXHAUSTED: Final = 101
 NOT_AS_ADDED: Final = 102
 
 _CONTAINER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,254}")
-_INTERFACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,14}")
-"""Narrower than IFNAMSIZ and dev_valid_name, which also take most punctuation."""
+_INTERFACE: Final = re.compile(r"(?!\.{1,2}$)[!-$&-.0-9;-~]{1,15}")
+"""What CNI allows, in ASCII; but by a percent sign the kernel would choose a name itself (dev_alloc_name)."""
 _PATH: Final = re.compile(r"/[\x21-\x7e]{1,4000}")
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SUBDOMAIN: Final = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
@@ -76,7 +76,7 @@ class Request:
     netns: str
     """"" where the command may come without one."""
     pod: Pod | None
-    """ADD only."""
+    """ADD only; None for a container that is no pod of Kubernetes."""
     valid: tuple[LeaseKey, ...]
     """GC only: the attachments that still exist."""
     refusal: CniError | None = None
@@ -143,11 +143,13 @@ def _netns(raw: Mapping[str, Any], *, required: bool) -> str:
     return path
 
 
-def _pod(raw: Mapping[str, Any]) -> Pod:
+def _pod(raw: Mapping[str, Any]) -> Pod | None:
     text = raw.get("CNI_ARGS")
     if not isinstance(text, str):
         raise CniError(INVALID_ENVIRONMENT, "CNI_ARGS: missing; the kubelet's runtime names the pod there")
     arguments = dict(part.partition("=")[::2] for part in text.split(";"))
+    if not arguments.keys() & {"K8S_POD_NAMESPACE", "K8S_POD_NAME", "K8S_POD_UID"}:
+        return None
     return Pod(
         name=ObjectName(
             namespace=_text(arguments, "K8S_POD_NAMESPACE", _LABEL),

@@ -25,6 +25,8 @@ from agent.metrics import Answer
 MAX_REQUEST: Final = 1 << 20
 """Bytes. A garbage collection of a full node lists its some hundred attachments."""
 IDLE_SECONDS: Final = 30.0
+UNHEARD_SECONDS: Final = 1.0
+"""For the request of a connection too many."""
 MAX_CONNECTIONS: Final = 256
 """Far below the 1024 descriptors that libnftables can live with."""
 _CREDENTIALS: Final = struct.Struct("=iII")
@@ -79,6 +81,9 @@ class _Connection(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         if not self.server.slots.acquire(blocking=False):
+            # Who is still writing when this end closes sees a broken pipe, and no answer.
+            self.connection.settimeout(UNHEARD_SECONDS)
+            self._next_line()
             self._send(cni.failure("1.1.0", CniError(cni.TRY_AGAIN_LATER, "too many requests at once")))
             return
         try:

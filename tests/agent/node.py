@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
+import pytest
+
 from agent.addresses import AddressStore
 from agent.attach import Attachments
 from agent.cni import CniError, Command, Pod, Request
@@ -66,6 +68,11 @@ class FakeNode:
 
     def ask(self, asked: Request) -> dict[str, object]:
         return self.attachments.answer(asked)
+
+    def refused(self, asked: Request) -> CniError:
+        with pytest.raises(CniError) as caught:
+            self.ask(asked)
+        return caught.value
 
 
 def publication(plan: NodePlan, *, revision: str = "abc1234", generation: int = 1) -> Publication:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import cni
-from agent.attach import Attachments
+from agent.attach import WAITING_AT_MOST, Attachments
 from agent.cni import CniError, Command
 from agent.shortage import Shortages, Wish
 from compiler.device_names import port_name
@@ -25,12 +24,6 @@ def node(tmp_path: Path) -> FakeNode:
     node = FakeNode(tmp_path)
     node.apply(plan_with_pods())
     return node
-
-
-def _refused(node: FakeNode, asked: cni.Request) -> CniError:
-    with pytest.raises(CniError) as caught:
-        node.ask(asked)
-    return caught.value
 
 
 def test_add_answers_with_addresses_routes_and_interfaces(node: FakeNode) -> None:
@@ -129,53 +122,24 @@ def test_add_again_mends_a_pod_whose_link_was_lost(node: FakeNode) -> None:
     assert node.ask(request(Command.CHECK)) == {}
 
 
-def test_delete_leaves_nothing_of_the_pod(node: FakeNode) -> None:
-    node.ask(request(Command.ADD))
-    assert node.ask(request(Command.DEL)) == {}
-    assert node.kernel.observe().layout == base_layout(plan_with_pods())
-    assert node.kernel.pods == {}
-    assert node.engine.store.leases == {}
-
-
-def test_delete_of_what_was_never_added_is_left_to_the_ordinary_plugin(node: FakeNode) -> None:
-    before = len(node.kernel.history)
-    assert node.ask(request(Command.DEL)) == {"delegate": True}
-    assert len(node.kernel.history) == before
-
-
-def test_delete_twice_is_no_error(node: FakeNode) -> None:
-    node.ask(request(Command.ADD))
-    node.ask(request(Command.DEL))
-    assert node.ask(request(Command.DEL)) == {"delegate": True}
-
-
-def test_delete_works_when_the_sandbox_is_gone_already(node: FakeNode) -> None:
-    node.ask(request(Command.ADD))
-    node.kernel.end_pod("/run/netns/c1")
-    assert node.ask(request(Command.DEL)) == {}
-    assert node.kernel.observe().layout == base_layout(plan_with_pods())
-
-
-def test_delete_works_after_a_restart_without_any_plan(node: FakeNode) -> None:
-    node.ask(request(Command.ADD))
-    node.restart()
-    assert node.ask(request(Command.DEL)) == {}
-    assert node.kernel.pods == {}
-
-
 def test_a_pod_of_the_default_network_is_left_to_the_ordinary_plugin(node: FakeNode) -> None:
     assert node.ask(request(Command.ADD, "default/plain")) == {"delegate": True}
     assert node.engine.store.leases == {}
 
 
+def test_a_container_that_is_no_pod_is_left_to_the_ordinary_plugin(node: FakeNode) -> None:
+    assert node.ask(replace(request(Command.ADD), pod=None)) == {"delegate": True}
+    assert node.engine.store.leases == {}
+
+
 def test_a_pod_that_must_wait_is_told_why_and_to_come_again(node: FakeNode) -> None:
-    error = _refused(node, request(Command.ADD, "team-c/lost"))
+    error = node.refused(request(Command.ADD, "team-c/lost"))
     assert error.code == 11
     assert error.message == "pod team-c/lost must wait: network team-c/typo does not exist"
 
 
 def test_a_pod_in_no_plan_is_refused_after_the_wait_with_the_plan_that_was_looked_at(node: FakeNode) -> None:
-    error = _refused(node, request(Command.ADD, "team-a/web-9"))
+    error = node.refused(request(Command.ADD, "team-a/web-9"))
     assert error.code == 11
     assert error.message == (
         "pod team-a/web-9 is not in this node's plan (revision abc1234, generation 1) after 0 s;"
@@ -185,19 +149,19 @@ def test_a_pod_in_no_plan_is_refused_after_the_wait_with_the_plan_that_was_looke
 
 def test_a_node_without_a_plan_says_so(tmp_path: Path) -> None:
     node = FakeNode(tmp_path)
-    assert _refused(node, request(Command.ADD)).message == (
+    assert node.refused(request(Command.ADD)).message == (
         "pod team-a/web-0: this node has no plan yet; is the controller running?"
     )
-    assert _refused(node, request(Command.STATUS)).code == 50
+    assert node.refused(request(Command.STATUS)).code == 50
 
 
 def test_a_pod_made_anew_under_its_name_waits_for_the_plan_that_knows_it(node: FakeNode) -> None:
-    assert _refused(node, request(Command.ADD, uid="u2")).code == 11
+    assert node.refused(request(Command.ADD, uid="u2")).code == 11
 
 
 def test_a_network_that_is_only_carried_waits_for_the_plan_that_has_it_present(node: FakeNode) -> None:
     node.apply(plan_with_pods(RED, BLUE, pods=(bound("team-a/blue-0", 2),)))
-    assert _refused(node, request(Command.ADD, "team-a/blue-0")).code == 11
+    assert node.refused(request(Command.ADD, "team-a/blue-0")).code == 11
 
 
 def test_add_returns_as_soon_as_the_plan_with_its_pod_is_in_force(tmp_path: Path) -> None:
@@ -220,7 +184,7 @@ def test_what_the_kernel_refuses_leaves_neither_links_nor_lease(node: FakeNode) 
     port = port_name("c1", "eth0")
     action = f"put neighbour 10.1.0.1 lladdr 0a:50:d7:2e:03:2f dev {port}"
     node.kernel.refuse = {action}
-    error = _refused(node, request(Command.ADD))
+    error = node.refused(request(Command.ADD))
     assert error.code == 100
     assert error.message == f"pod team-a/web-0: {action}: Operation not permitted"
     assert node.kernel.observe().layout == base_layout(plan_with_pods())
@@ -237,14 +201,14 @@ FULL = "pod team-a/web-1: network team-a/red has no free IPv4 address on this no
 
 def test_full_blocks_are_told(node: FakeNode) -> None:
     _fill(node)
-    error = _refused(node, request(Command.ADD, "team-a/web-1", container="c15"))
+    error = node.refused(request(Command.ADD, "team-a/web-1", container="c15"))
     assert (error.code, error.message) == (101, FULL)
 
 
 def test_while_addresses_rest_a_full_block_stays_full(node: FakeNode) -> None:
     _fill(node)
     node.ask(request(Command.DEL, container="c0"))
-    error = _refused(node, request(Command.ADD, "team-a/web-1", container="c15"))
+    error = node.refused(request(Command.ADD, "team-a/web-1", container="c15"))
     assert (error.code, error.message) == (101, f"{FULL}; released ones rest for a while")
     node.clock.now += node.quiet
     assert node.ask(request(Command.ADD, "team-a/web-1", container="c15"))["ips"] == [
@@ -299,7 +263,7 @@ def test_the_second_pod_that_asks_for_an_address_waits_and_is_told_who_has_it(no
     node.apply(plan_with_pods(pods=pods))
     node.ask(request(Command.ADD))
     second = request(Command.ADD, "team-a/web-1", container="c2")
-    error = _refused(node, second)
+    error = node.refused(second)
     assert (error.code, error.message) == (
         11,
         "pod team-a/web-1: address 10.1.0.9 of network team-a/red, that it asks for,"
@@ -314,7 +278,7 @@ def test_the_second_pod_that_asks_for_an_address_waits_and_is_told_who_has_it(no
 
 def test_what_no_pod_of_a_network_can_have_is_refused_before_anything_is_made(node: FakeNode) -> None:
     refusal = CniError(2, "hostPort", "Use a Service")
-    error = _refused(node, request(Command.ADD, refusal=refusal))
+    error = node.refused(request(Command.ADD, refusal=refusal))
     assert (error.code, error.message, error.details) == (2, "hostPort", "Use a Service")
     assert node.engine.store.leases == {}
     assert node.ask(request(Command.ADD, "default/plain", refusal=refusal)) == {"delegate": True}
@@ -335,40 +299,51 @@ def test_fifty_pods_at_once_get_an_address_each(tmp_path: Path) -> None:
     assert len(node.restarted().engine.store.leases) == 50
 
 
+def test_no_more_than_so_many_wait_at_a_time(tmp_path: Path) -> None:
+    node = FakeNode(tmp_path)
+    node.apply(plan_with_pods())
+    _fill(node)
+    waiting: list[ObjectName] = []
+    all_wait = threading.Event()
+
+    def told(network: ObjectName) -> None:
+        waiting.append(network)
+        if len(waiting) == WAITING_AT_MOST:
+            all_wait.set()
+
+    node.attachments = Attachments(node.engine, patience=60.0, shortages=Shortages(told=told))
+    with ThreadPoolExecutor(max_workers=WAITING_AT_MOST) as pool:
+        adds = [
+            pool.submit(node.ask, request(Command.ADD, "team-a/web-1", container=f"w{n}"))
+            for n in range(WAITING_AT_MOST)
+        ]
+        assert all_wait.wait(timeout=60)
+        error = node.refused(request(Command.ADD, "team-a/web-1", container="one-more"))
+        deleted = node.ask(request(Command.DEL, container="c0"))
+        wide = network(1, "team-a/red", "10.1.0.0/16 fd01::/64", "10.1.1.0/24@1 fd01::/112@1")
+        node.engine.apply(publication(plan_with_pods(wide, BLUE, GREEN), generation=2))
+        answers = [add.result(timeout=60) for add in adds]
+    assert (error.code, error.message.partition(";")[0]) == (101, "128 others wait already")
+    assert deleted == {}
+    assert len({str(answer["ips"]) for answer in answers}) == WAITING_AT_MOST
+
+
 def test_what_cannot_be_brought_to_the_disk_is_not_attached(node: FakeNode) -> None:
     (node.folder / "addresses").unlink()
     (node.folder / "addresses").mkdir()
-    error = _refused(node, request(Command.ADD))
+    error = node.refused(request(Command.ADD))
     assert (error.code, error.message.partition(":")[0]) == (5, "the node's address file")
     assert node.kernel.pods == {}
 
 
-def test_check_finds_nothing_wrong_with_a_pod_as_it_was_added(node: FakeNode) -> None:
+def test_a_pod_that_runs_keeps_its_address_where_its_repeated_add_cannot_be_brought_to_the_disk(
+    node: FakeNode,
+) -> None:
     node.ask(request(Command.ADD))
-    assert node.ask(request(Command.CHECK)) == {}
-
-
-def test_check_names_what_the_node_lacks(node: FakeNode) -> None:
-    node.ask(request(Command.ADD))
-    port = port_name("c1", "eth0")
-    node.kernel.set_down(port)
-    error = _refused(node, request(Command.CHECK))
-    assert (error.code, error.message) == (102, f"pod team-a/web-0: the node lacks pod port {port}")
-
-
-def test_check_names_what_is_wrong_inside_the_pod(node: FakeNode) -> None:
-    node.ask(request(Command.ADD))
-    node.kernel.pods.clear()
-    error = _refused(node, request(Command.CHECK))
-    assert error.message == "pod team-a/web-0: eth0 does not exist in /run/netns/c1"
-
-
-def test_garbage_collection_detaches_what_the_runtime_no_longer_knows(node: FakeNode) -> None:
-    for n in range(3):
-        node.ask(request(Command.ADD, container=f"c{n}"))
-    assert node.ask(request(Command.GC, valid=("c1",))) == {}
+    (node.folder / "addresses").unlink()
+    (node.folder / "addresses").symlink_to("/dev/null")  # takes every line, and no fsync
+    assert node.refused(replace(request(Command.ADD), netns="/run/netns/other")).code == 5
     assert [key.container for key in node.engine.store.leases] == ["c1"]
-    assert set(node.kernel.pods) == {("/run/netns/c1", "eth0")}
 
 
 def test_status_of_a_node_with_a_plan_is_good(node: FakeNode) -> None:
@@ -377,7 +352,7 @@ def test_status_of_a_node_with_a_plan_is_good(node: FakeNode) -> None:
 
 def test_status_names_the_trouble_that_keeps_pods_from_starting(node: FakeNode) -> None:
     node.attachments = Attachments(node.engine, patience=0.0, trouble=lambda: "the kernel refuses")
-    error = _refused(node, request(Command.STATUS))
+    error = node.refused(request(Command.STATUS))
     assert (error.code, error.message) == (50, "the kernel refuses")
 
 

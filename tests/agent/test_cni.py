@@ -41,6 +41,16 @@ def test_a_request_to_add_a_pod() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["_net.1", "a@b", "...", "fifteen-letters"])
+def test_an_interface_may_have_any_name_that_cni_allows(name: str) -> None:
+    assert _parsed(CNI_IFNAME=name).key == LeaseKey(container="c0ffee", interface=name)
+
+
+@pytest.mark.parametrize("arguments", ["", "IgnoreUnknown=1;TENANT=a=b"])
+def test_a_container_whose_runtime_names_no_pod_is_none(arguments: str) -> None:
+    assert _parsed(CNI_ARGS=arguments).pod is None
+
+
 def test_a_request_to_delete_may_come_without_a_namespace_and_a_pod() -> None:
     request = _parsed(CNI_COMMAND="DEL", CNI_NETNS="", CNI_ARGS="")
     assert (request.command, request.netns, request.pod) == (Command.DEL, "", None)
@@ -71,6 +81,9 @@ def test_a_request_for_the_status_needs_nothing_else() -> None:
         ({"CNI_IFNAME": "averylonginterface"}, "4: CNI_IFNAME: 'averylonginterface' is not valid"),
         ({"CNI_IFNAME": "eth0\n"}, "4: CNI_IFNAME: 'eth0\\n' is not valid"),
         ({"CNI_IFNAME": "eth/0"}, "4: CNI_IFNAME: 'eth/0' is not valid"),
+        ({"CNI_IFNAME": "eth0:1"}, "4: CNI_IFNAME: 'eth0:1' is not valid"),
+        ({"CNI_IFNAME": "eth%d"}, "4: CNI_IFNAME: 'eth%d' is not valid"),
+        ({"CNI_IFNAME": ".."}, "4: CNI_IFNAME: '..' is not valid"),
         ({"CNI_NETNS": ""}, "4: CNI_NETNS: '' is not valid"),
         ({"CNI_NETNS": "run/netns/x"}, "4: CNI_NETNS: 'run/netns/x' is not valid"),
         ({"CNI_NETNS": "/run/../etc"}, "4: CNI_NETNS: '/run/../etc' is not valid"),

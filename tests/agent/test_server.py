@@ -8,11 +8,12 @@ import socket
 import stat
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from agent.server import MAX_REQUEST, Server
+from agent.server import MAX_CONNECTIONS, MAX_REQUEST, Server
 from tests.agent.node import FakeNode, plan_with_pods
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root may ask the agent: run the tests as root")
@@ -101,6 +102,17 @@ def test_a_request_without_an_end_is_refused_and_not_kept(server: Path) -> None:
         stream.flush()
         answer = json.loads(stream.readline())
     assert answer == {"cniVersion": "1.1.0", "code": 6, "msg": "the request is longer than 1048576 bytes"}
+
+
+def test_who_comes_when_all_connections_are_taken_always_hears_it(server: Path) -> None:
+    status = json.dumps({"CNI_COMMAND": "STATUS", "config": {"cniVersion": "1.1.0"}}).encode() + b"\n"
+    with ExitStack() as taken:
+        for _ in range(MAX_CONNECTIONS):
+            client = taken.enter_context(_connect(server))
+            client.sendall(status)
+            assert client.recv(100) == b"{}\n"
+        answers = [_ask(server, _add(f"c{n}")) for n in range(20)]
+    assert answers == [[{"cniVersion": "1.1.0", "code": 11, "msg": "too many requests at once"}]] * 20
 
 
 def test_a_client_that_hangs_up_leaves_the_server_serving(server: Path) -> None:
