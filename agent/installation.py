@@ -11,18 +11,19 @@ Once it is there it stays, whatever becomes of the other: a pod of a network mus
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from agent.files import replace_file
+from agent.network_file import NetworkFile, network_files, read
 
 PLUGIN: Final = "atoll-cni"
 NAME: Final = "01-atoll.conflist"
 """Behind Multus' `00-multus.conf` and before what CNIs call theirs: 05-cilium, 10-calico, 10-flannel."""
 BINARY: Final = Path("/opt/atoll/cni/atoll-cni")
-_EXTENSIONS: Final = (".conf", ".conflist", ".json")
 _VERSIONS: Final = ("1.0.0", "1.1.0")
 """Runtimes that know no `cniVersions` take the first."""
 _CAPABILITIES: Final = (
@@ -56,11 +57,11 @@ class Installation:
 
     def put(self) -> bool:
         """Put in place what is not as it should be; says whether anything was. Raises OSError."""
-        if not self._file.exists() and not any(not _calls_ours(content) for _, content in self._others()):
+        if not self._file.exists() and not any(map(self._is_default, self._others())):
             return False
         changed = self._put_binary()
         content = self._content()
-        if _read(self._file) != content:
+        if read(self._file) != content:
             replace_file(self._file, content)
             changed = True
         return changed
@@ -77,18 +78,18 @@ class Installation:
     @property
     def trouble(self) -> str | None:
         """Why a pod could not start here by what is installed; None where it could."""
-        others = [(name, content) for name, content in self._others() if not _calls_ours(content)]
-        if not others:
+        others = [other for other in self._others() if not _calls_ours(other)]
+        if not any(map(self._is_default, others)):
             wanted = f" of the name {self.default_network}" if self.default_network else ""
             return (
                 f"{self.configurations} holds no configuration of a default network{wanted} yet:"
                 " install the cluster's CNI"
             )
-        if _read(self._file) is None or not (self.binaries / PLUGIN).exists():
+        if read(self._file) is None or not (self.binaries / PLUGIN).exists():
             return f"the CNI plugin is not installed in {self.configurations} and {self.binaries}"
-        if others[0][0] < NAME:
+        if others[0].file < NAME:
             return (
-                f"{self.configurations / others[0][0]} comes before {NAME}, so that pods of networks would"
+                f"{self.configurations / others[0].file} comes before {NAME}, so that pods of networks would"
                 " start on the default network: rename it"
             )
         return None
@@ -100,8 +101,8 @@ class Installation:
     def _content(self) -> bytes:
         """With further capabilities that the default network's plugins declare."""
         capabilities = dict.fromkeys(_CAPABILITIES, True)
-        for _, content in self._others():
-            capabilities.update(dict.fromkeys(_capabilities(content), True))
+        for other in self._others():
+            capabilities.update(dict.fromkeys(other.capabilities, True))
         plugin = {
             "type": PLUGIN,
             "socket": str(self.socket),
@@ -118,58 +119,21 @@ class Installation:
         }
         return json.dumps(whole, indent=2).encode() + b"\n"
 
-    def _others(self) -> Iterator[tuple[str, str]]:
-        """Names and contents of configurations that may be the default network's, or call ours."""
-        try:
-            names = sorted(path.name for path in self.configurations.iterdir())
-        except OSError:
-            return
-        for name in names:
-            if name == NAME or not name.endswith(_EXTENSIONS):
-                continue
-            content = _read(self.configurations / name)
-            if content is not None and self._may_be_default(name, content):
-                yield name, content.decode(errors="replace")
+    def _others(self) -> Iterator[NetworkFile]:
+        return (other for other in network_files(self.configurations) if other.file != NAME)
 
-    def _may_be_default(self, name: str, content: bytes) -> bool:
-        network = _decoded(content)
-        if network is None or not isinstance(network.get("name"), str):
-            return False
-        return self.default_network in ("", name, network["name"])
+    def _is_default(self, other: NetworkFile) -> bool:
+        return not _calls_ours(other) and self.default_network in ("", other.file, other.network)
 
     def _put_binary(self) -> bool:
         target = self.binaries / PLUGIN
         wanted = self.binary.read_bytes()
-        if _read(target) == wanted:
+        if read(target) == wanted and os.access(target, os.X_OK):
             return False
         replace_file(target, wanted, mode=0o755)
         return True
 
 
-def _calls_ours(content: str) -> bool:
+def _calls_ours(other: NetworkFile) -> bool:
     """A meta-plugin's, with ours inside it, or a path to it."""
-    return PLUGIN in content or NAME in content
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return None
-
-
-def _decoded(content: bytes) -> Mapping[str, Any] | None:
-    try:
-        network = json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-    return network if isinstance(network, dict) else None
-
-
-def _capabilities(content: str) -> Iterator[str]:
-    network = _decoded(content.encode()) or {}
-    plugins = network.get("plugins", [network])
-    for plugin in plugins if isinstance(plugins, list) else ():
-        declared = plugin.get("capabilities") if isinstance(plugin, dict) else None
-        if isinstance(declared, dict):
-            yield from (name for name, given in declared.items() if given is True)
+    return PLUGIN in other.text or NAME in other.text

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 	"time"
 
@@ -23,6 +23,11 @@ import (
 type execution struct {
 	cniversion.PluginDecoder
 	printed []byte
+	pause   func() // before a binary that is just being written is tried again
+}
+
+func newExecution() *execution {
+	return &execution{pause: func() { time.Sleep(time.Second) }}
 }
 
 func (e *execution) FindInPath(plugin string, paths []string) (string, error) {
@@ -43,9 +48,8 @@ func (e *execution) ExecPlugin(ctx context.Context, path string, input []byte, e
 			e.printed = stdout.Bytes()
 			return e.printed, nil
 		}
-		// The binary is being replaced.
-		if attempt < 5 && strings.Contains(err.Error(), syscall.ETXTBSY.Error()) {
-			time.Sleep(time.Second)
+		if attempt < 5 && errors.Is(err, syscall.ETXTBSY) {
+			e.pause()
 			continue
 		}
 		return nil, pluginError(err, stdout.Bytes(), stderr.String())

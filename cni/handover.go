@@ -86,7 +86,7 @@ func (h handover) cni(cache string, execution *execution) *libcni.CNIConfig {
 }
 
 func (h handover) own() *libcni.CNIConfig {
-	return h.cni(ownCache(h.config.CacheDir), &execution{})
+	return h.cni(ownCache(h.config.CacheDir), newExecution())
 }
 
 // add returns what the runtime shall read: the last plugin's own words, where it speaks the same version.
@@ -98,7 +98,7 @@ func (h handover) add() ([]byte, error) {
 	if err := h.records.write(h.attachment, list); err != nil {
 		return nil, types.NewError(types.ErrIOFailure, "no record can be kept: "+err.Error(), "")
 	}
-	execution := &execution{}
+	execution := newExecution()
 	result, err := h.cni(ownCache(h.config.CacheDir), execution).AddNetworkList(context.Background(), list, h.runtime)
 	if err != nil {
 		return nil, err
@@ -146,14 +146,14 @@ func (h handover) attachedWith() (*libcni.NetworkConfigList, *libcni.CNIConfig, 
 	}
 	// Of another name it may be a meta-plugin's, which is just calling this one.
 	if former := h.former()[list.Name]; former != nil {
-		return former, h.cni(h.config.CacheDir, &execution{}), nil
+		return former, h.cni(h.config.CacheDir, newExecution()), nil
 	}
 	return list, h.own(), nil
 }
 
 // former are the configurations by which the runtime itself attached the interface, by their names.
 func (h handover) former() map[string]*libcni.NetworkConfigList {
-	cached, err := h.cni(h.config.CacheDir, &execution{}).GetCachedAttachments(h.attachment.ContainerID)
+	cached, err := h.cni(h.config.CacheDir, newExecution()).GetCachedAttachments(h.attachment.ContainerID)
 	if err != nil {
 		return nil
 	}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +15,21 @@ from tests.agent.node import Clock
 
 FLANNEL = """{"name": "cbr0", "cniVersion": "0.3.1", "plugins": [{"type": "flannel"},
  {"type": "portmap", "capabilities": {"portMappings": true, "somethingNew": true, "off": false}}]}"""
+UNUSABLE = (
+    "{",
+    "[]",
+    '{"plugins": [{"type": "ptp"}]}',
+    '{"name": "", "plugins": [{"type": "ptp"}]}',
+    '{"name": "a"}',
+    '{"name": "a", "type": "ptp"}',
+    '{"name": "a", "plugins": []}',
+    '{"name": "a", "plugins": "ptp"}',
+    '{"name": "a", "plugins": 7}',
+    '{"name": "/etc", "plugins": [{"type": "ptp"}]}',
+    '{"name": 7, "plugins": [{"type": "ptp"}]}',
+    '{"name": "a", "plugins": [{"type": "ptp"}, {}]}',
+    '{"name": "a", "plugins": [7]}',
+)
 MULTUS = """{"name": "multus", "type": "multus", "delegates": [{"plugins": [{"type": "atoll-cni"}]}]}"""
 
 
@@ -97,9 +113,31 @@ def test_what_is_in_place_is_left_alone(host: Host) -> None:
     assert (host.ours.stat().st_ino, host.binary.stat().st_ino) == before
 
 
+def test_a_binary_that_cannot_be_executed_is_put_in_place_again(host: Host) -> None:
+    host.conf("10-flannel.conflist")
+    host.installation.put()
+    host.binary.chmod(0o644)
+    assert host.installation.put()
+    assert host.binary.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_binary_that_just_runs_is_replaced_and_runs_on(host: Host) -> None:
+    host.conf("10-flannel.conflist")
+    host.plugin.write_bytes(Path("/bin/sleep").read_bytes())
+    host.installation.put()
+    with subprocess.Popen([host.binary, "600"]) as running:
+        host.plugin.write_bytes(b"second")
+        assert host.installation.put()
+        assert host.binary.read_bytes() == b"second"
+        assert running.poll() is None
+        running.kill()
+
+
 def test_without_a_default_network_nothing_is_installed_and_the_node_is_not_ready(host: Host) -> None:
     host.conf("readme.txt")
-    host.conf("10-broken.conflist", "{")
+    for number, content in enumerate(UNUSABLE):
+        host.conf(f"{number}.conflist", content)
+    host.conf("10-list.conf")
     assert not host.installation.put()
     assert not host.ours.exists()
     assert host.installation.trouble == (
@@ -146,6 +184,24 @@ def test_a_file_that_comes_before_ours_is_trouble(host: Host) -> None:
         f"{host.folder / 'conf' / '00-meta.conflist'} comes before 01-atoll.conflist, so that pods"
         " of networks would start on the default network: rename it"
     )
+
+
+def test_a_file_that_comes_before_ours_is_trouble_whatever_the_default_network_is_called(host: Host) -> None:
+    host.conf("00-meta.conflist")
+    host.conf("10-calico.conflist", '{"name": "calico", "plugins": [{"type": "calico"}]}')
+    named = replace(host.installation, default_network="calico")
+    named.put()
+    assert named.trouble is not None
+    assert named.trouble.startswith(f"{host.folder / 'conf' / '00-meta.conflist'} comes before ")
+
+
+def test_a_default_network_may_have_its_plugins_in_files_of_its_own(host: Host) -> None:
+    host.conf("10-net.conflist", '{"name": "net", "cniVersion": "1.1.0"}')
+    assert not host.installation.put()
+    (host.folder / "conf" / "net").mkdir()
+    host.conf("net/10-ptp.conf", '{"type": "ptp", "capabilities": {"somethingNew": true}}')
+    assert host.installation.put()
+    assert "somethingNew" in host.ours.read_text()
 
 
 def test_multus_before_ours_is_right_where_it_calls_ours(host: Host) -> None:
