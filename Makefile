@@ -44,8 +44,9 @@ test-cluster: setup  ## test on a real kube-apiserver and etcd, built once in 7 
 test-kernel: setup  ## test real packets, in one boot of a virtual machine where this kernel has no VRF
 	pytest --collect-only --quiet $(KERNEL_TESTS) >/dev/null
 	tools/setup.sh containers
-	ATOLL_CNI="$$(tools/cni_plugin.sh)" ATOLL_KUBELET="$$(tools/kubelet.sh)" \
-		ATOLL_CONTROL_PLANE="$$(tools/control_plane.sh)" python -m cli.demonstration.beside \
+	plugin=$$(tools/cni_plugin.sh) && kubelet=$$(tools/kubelet.sh) && binaries=$$(tools/control_plane.sh) && \
+		ATOLL_CNI="$$plugin" ATOLL_KUBELET="$$kubelet" ATOLL_CONTROL_PLANE="$$binaries" \
+		python -m cli.demonstration.beside \
 		$(VM) --reach-host --timeout 3000 -- .venv/bin/pytest $(READ_ONLY) --verbose -m kernel $(KERNEL_TESTS)
 
 fmt: setup  ## format the code, mend what can be mended
