@@ -9,7 +9,8 @@
 - An address that a pod asks for is a block of its own on the pod's node, where no block of the node
   holds it; the block is retired once no pod asks for it there, or runs with it.
 - A new block is the lowest position of the network's subnets, in declared order, that is free in the
-  network and overlaps no block of another network on its node: an address is unique on its node.
+  network and overlaps no block of another network on its node: an address is unique on its node. Where
+  none of the whole size is free, as around addresses that pods ask for, it is the largest that is.
 
 `reallocate` looks only at what is touched and at earlier shortfalls; everything else is at rest,
 so that it gives what `allocate` would give.
@@ -295,12 +296,15 @@ def _needed(demand: Demand, place: Place, version: int, shared: Collection[Prefi
 
 
 def _next_block(ledger: Ledger, account: Account, family: _Family, node: NodeName) -> tuple[int, int] | None:
-    """Start and size of the lowest free position."""
+    """Start and size of the lowest free position; of half the size where none is, and so on down to two."""
     taken = (account.taken(family.version), ledger.taken_on(node, family.version))
-    for first, last, size in family.subnets:
-        start = lowest_free(first, last, size, *taken)
-        if start is not None:
-            return start, size
+    largest = max(size for _, _, size in family.subnets)
+    for halvings in range(largest.bit_length() - 1):
+        for first, last, whole in family.subnets:
+            size = whole >> halvings
+            start = lowest_free(first, last, size, *taken) if size > 1 else None
+            if start is not None:
+                return start, size
     return None
 
 

@@ -844,8 +844,8 @@ _ENTRIES: dict[str, Entry] = {
         title="No addresses left for a node",
         severity=WARNING,
         explanation=(
-            "Nodes get whole blocks of a network's subnets, and none is free. Pods with an address keep it; "
-            "the others wait."
+            "Nodes get blocks of a network's subnets, and none of even two addresses is free. Pods with an "
+            "address keep it; the others wait."
         ),
         example="# a network with subnet 10.1.0.0/27 and pods on three nodes, with blocks of 16 addresses",
         remedy="Add a subnet to the network, or widen one",

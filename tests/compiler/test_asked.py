@@ -101,6 +101,29 @@ def test_ordinary_blocks_keep_clear_of_addresses_that_are_asked_for() -> None:
     assert blocks(compilation) == {"10.1.0.5/32": "node-1", "10.1.0.16/28": "node-2"}
 
 
+def test_where_no_whole_block_is_left_nodes_get_the_largest_pieces_around_addresses_of_choice() -> None:
+    small = declarations(network("red", "10.1.0.0/28"))
+    pods = [pod("a", "red", 1), *(pod(f"b-{n}", "red", 2) for n in range(4))]
+    compilation = compiled(small, cluster(asking("web", "10.1.0.5", 1), *pods))
+    assert blocks(compilation) == {
+        "10.1.0.5/32": "node-1",
+        "10.1.0.8/29": "node-1",
+        "10.1.0.0/30": "node-2",
+        "10.1.0.6/31": "node-2",
+    }
+    assert told(compilation)["web"] == "10.1.0.5"
+    assert "ATL751" not in str(compilation.problems)
+
+
+def test_a_single_address_that_is_left_is_no_block() -> None:
+    small = declarations(network("red", "10.1.0.0/29"))
+    pods = [asking(f"web-{n}", f"10.1.0.{n}", 1) for n in (3, 5, 6)]
+    compilation = compiled(small, cluster(*pods, pod("any-1", "red", 1), pod("any-2", "red", 2)))
+    shared = {block: node for block, node in blocks(compilation).items() if not block.endswith("/32")}
+    assert shared == {"10.1.0.0/31": "node-1"}
+    assert "no block left for node node-2, where 1 pod waits" in str(compilation.problems)
+
+
 def test_pods_with_blocks_of_their_own_need_no_room_in_others() -> None:
     pods = [asking(f"web-{n}", f"10.1.0.{200 + n}", 1) for n in range(5)]
     compilation = compiled(TWO, cluster(*pods, pod("any", "red", 1)))
