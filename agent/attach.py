@@ -165,8 +165,14 @@ class Attachments:
     def _binding(self, request: Request) -> PodBinding:
         assert request.pod is not None
         binding = self._engine.binding_of(request.pod.name)
-        if binding is None or request.pod.uid not in ("", binding.uid):
+        if binding is None:
             raise self._unknown(request)
+        if request.pod.uid not in ("", binding.uid):
+            text = (
+                f"pod {binding.name} of UID {request.pod.uid} is not in this node's plan,"
+                f" which has an earlier or later one of that name, UID {binding.uid}"
+            )
+            raise _Obstacle(cni.TRY_AGAIN_LATER, text)
         return binding
 
     def _unknown(self, request: Request) -> _Obstacle:
@@ -270,6 +276,8 @@ class Attachments:
     def _check(self, request: Request) -> dict[str, object]:
         with self._engine.changed:
             lease = self._engine.store.leases.get(request.key) if request.key else None
+            if lease is None and request.key in self._undelegated:
+                raise CniError(cni.UNKNOWN_CONTAINER, "the container is not attached: no ADD, or DEL since")
             if lease is None:
                 return dict(cni.DELEGATE)
             problem = self._problem(lease)

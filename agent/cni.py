@@ -74,7 +74,7 @@ class Request:
     key: LeaseKey | None
     """None for GC and STATUS."""
     netns: str
-    """"" where the command may come without one."""
+    """ADD and CHECK only; the others do not need it."""
     pod: Pod | None
     """ADD only; None for a container that is no pod of Kubernetes."""
     valid: tuple[LeaseKey, ...]
@@ -104,7 +104,7 @@ def parse(content: bytes) -> Request:
         command=command,
         version=version,
         key=_key(raw) if single else None,
-        netns=_netns(raw, required=command in (Command.ADD, Command.CHECK)) if single else "",
+        netns=_netns(raw) if command in (Command.ADD, Command.CHECK) else "",
         pod=_pod(raw) if command is Command.ADD else None,
         valid=_valid(config) if command is Command.GC else (),
         refusal=_refusal(raw) if command is Command.ADD else None,
@@ -134,9 +134,7 @@ def _key(raw: Mapping[str, Any]) -> LeaseKey:
     )
 
 
-def _netns(raw: Mapping[str, Any], *, required: bool) -> str:
-    if not required and not raw.get("CNI_NETNS"):
-        return ""
+def _netns(raw: Mapping[str, Any]) -> str:
     path = _text(raw, "CNI_NETNS", _PATH)
     if ".." in path.split("/"):
         raise CniError(INVALID_ENVIRONMENT, f"CNI_NETNS: {path[:80]!r} is not valid")
@@ -176,12 +174,16 @@ def _valid(config: Mapping[str, Any]) -> tuple[LeaseKey, ...]:
     entries = config.get(field)
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise CniError(INVALID_CONFIGURATION, f"{field}: it must be a list of attachments")
-    return tuple(
-        LeaseKey(
-            container=_text(entry, "containerID", _CONTAINER), interface=_text(entry, "ifname", _INTERFACE)
+    try:
+        return tuple(
+            LeaseKey(
+                container=_text(entry, "containerID", _CONTAINER),
+                interface=_text(entry, "ifname", _INTERFACE),
+            )
+            for entry in entries
         )
-        for entry in entries
-    )
+    except CniError as error:
+        raise CniError(INVALID_CONFIGURATION, f"{field}: {error}") from error
 
 
 def success(version: str, lease: Lease, mtu: int) -> dict[str, object]:

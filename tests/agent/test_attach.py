@@ -156,7 +156,12 @@ def test_a_node_without_a_plan_says_so(tmp_path: Path) -> None:
 
 
 def test_a_pod_made_anew_under_its_name_waits_for_the_plan_that_knows_it(node: FakeNode) -> None:
-    assert node.refused(request(Command.ADD, uid="u2")).code == 11
+    error = node.refused(request(Command.ADD, uid="u2"))
+    assert (error.code, error.message) == (
+        11,
+        "pod team-a/web-0 of UID u2 is not in this node's plan,"
+        " which has an earlier or later one of that name, UID u1",
+    )
 
 
 def test_a_network_that_is_only_carried_waits_for_the_plan_that_has_it_present(node: FakeNode) -> None:

@@ -20,6 +20,10 @@ ADD: dict[str, object] = {
 }
 
 
+def collection(*attachments: object) -> dict[str, object]:
+    return {"cniVersion": "1.1.0", "cni.dev/valid-attachments": attachments}
+
+
 def _parsed(**changes: object) -> cni.Request:
     return parse(json.dumps({**ADD, **changes}).encode())
 
@@ -51,16 +55,14 @@ def test_a_container_whose_runtime_names_no_pod_is_none(arguments: str) -> None:
     assert _parsed(CNI_ARGS=arguments).pod is None
 
 
-def test_a_request_to_delete_may_come_without_a_namespace_and_a_pod() -> None:
-    request = _parsed(CNI_COMMAND="DEL", CNI_NETNS="", CNI_ARGS="")
+@pytest.mark.parametrize("netns", ["", None, "gone", "/run/netns/a b"])
+def test_a_request_to_delete_may_come_without_a_namespace_and_a_pod(netns: str | None) -> None:
+    request = _parsed(CNI_COMMAND="DEL", CNI_NETNS=netns, CNI_ARGS="")
     assert (request.command, request.netns, request.pod) == (Command.DEL, "", None)
 
 
 def test_a_request_to_collect_names_what_still_exists() -> None:
-    config = {
-        "cniVersion": "1.1.0",
-        "cni.dev/valid-attachments": [{"containerID": "c0ffee", "ifname": "eth0"}],
-    }
+    config = collection({"containerID": "c0ffee", "ifname": "eth0"})
     request = parse(json.dumps({"CNI_COMMAND": "GC", "config": config}).encode())
     assert request.valid == (LeaseKey(container="c0ffee", interface="eth0"),)
 
@@ -99,6 +101,10 @@ def test_a_request_for_the_status_needs_nothing_else() -> None:
         (
             {"CNI_COMMAND": "GC"},
             "7: cni.dev/valid-attachments: it must be a list of attachments",
+        ),
+        (
+            {"CNI_COMMAND": "GC", "config": collection({"containerID": "c1"})},
+            "7: cni.dev/valid-attachments: ifname: missing",
         ),
     ],
 )

@@ -110,3 +110,14 @@ def test_garbage_collection_detaches_what_the_runtime_no_longer_knows(node: Fake
     assert node.ask(request(Command.GC, valid=("c1",))) == {}
     assert [key.container for key in node.engine.store.leases] == ["c1"]
     assert set(node.kernel.pods) == {("/run/netns/c1", "eth0")}
+
+
+def test_check_of_what_was_deleted_fails_here(node: FakeNode) -> None:
+    node.ask(request(Command.ADD))
+    node.ask(request(Command.DEL))
+    error = node.refused(request(Command.CHECK))
+    assert (error.code, error.message) == (3, "the container is not attached: no ADD, or DEL since")
+
+
+def test_check_of_what_was_never_added_is_left_to_the_ordinary_plugin(node: FakeNode) -> None:
+    assert node.ask(request(Command.CHECK)) == {"delegate": True}
