@@ -22,8 +22,8 @@ from agent import cni
 from agent.cni import CniError
 from agent.metrics import Answer
 
-MAX_REQUEST: Final = 1 << 20
-"""Bytes. A garbage collection of a full node lists its some hundred attachments."""
+MAX_REQUEST: Final = 4 << 20
+"""Bytes. Runtimes hand over a pod's annotations, up to 256 KiB, of which JSON may make six times as much."""
 IDLE_SECONDS: Final = 30.0
 UNHEARD_SECONDS: Final = 1.0
 """For the request of a connection too many."""

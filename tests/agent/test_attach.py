@@ -185,6 +185,18 @@ def test_add_returns_as_soon_as_the_plan_with_its_pod_is_in_force(tmp_path: Path
     ]
 
 
+def test_the_same_add_twice_at_once_attaches_once(tmp_path: Path) -> None:
+    node = FakeNode(tmp_path, patience=30.0)
+    node.apply(plan_with_pods(pods=()))
+    with ThreadPoolExecutor() as pool:
+        adds = [pool.submit(node.ask, request(Command.ADD)) for _ in range(2)]
+        node.engine.apply(publication(plan_with_pods(), generation=2))
+        first, second = (add.result(timeout=20) for add in adds)
+    assert first == second
+    assert len(node.engine.store.leases) == 1
+    assert node.ask(request(Command.CHECK)) == {}
+
+
 def test_what_the_kernel_refuses_leaves_neither_links_nor_lease(node: FakeNode) -> None:
     port = port_name("c1", "eth0")
     action = f"put neighbour 10.1.0.1 lladdr 0a:50:d7:2e:03:2f dev {port}"

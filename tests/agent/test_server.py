@@ -101,7 +101,7 @@ def test_a_request_without_an_end_is_refused_and_not_kept(server: Path) -> None:
         stream.write(b"x" * (MAX_REQUEST + 1))
         stream.flush()
         answer = json.loads(stream.readline())
-    assert answer == {"cniVersion": "1.1.0", "code": 6, "msg": "the request is longer than 1048576 bytes"}
+    assert answer == {"cniVersion": "1.1.0", "code": 6, "msg": "the request is longer than 4194304 bytes"}
 
 
 def test_who_comes_when_all_connections_are_taken_always_hears_it(server: Path) -> None:
