@@ -142,7 +142,7 @@ class Process:
         if address is None:
             yield
             return
-        alive, ready = {"loop": self._pulse.check}, {"plan": self._unready}
+        alive, ready = {"loop": self._pulse.check, "socket": self._deaf}, {"plan": self._unready}
         with serving(address, registry=self._metrics.registry, alive=alive, ready=ready) as port:
             _log.info("metrics and health on %s:%d", address.host, port)
             yield
@@ -160,6 +160,10 @@ class Process:
             yield
         finally:
             self._bridge.stop()
+
+    def _deaf(self) -> str | None:
+        """Who removes the socket's file cuts the plugin off; the next start makes it anew."""
+        return None if self._settings.socket.is_socket() else f"{self._settings.socket} is gone"
 
     def _unready(self) -> str | None:
         """By the last turn's knowledge: who probes must not wait for the engine."""

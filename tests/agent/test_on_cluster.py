@@ -291,7 +291,7 @@ def test_probes_and_metrics_tell_what_the_status_tells(agent: Agent, cluster: Cl
     agent.start(metrics=address)
     while not _answers(address):
         time.sleep(0.05)
-    assert _get(address, "/healthz") == (200, "[+]loop ok\nhealthz check passed\n")
+    assert _get(address, "/healthz") == (200, "[+]loop ok\n[+]socket ok\nhealthz check passed\n")
     assert _get(address, "/readyz") == (503, "[-]plan failed: NoPlan\nreadyz check failed\n")
     cluster.agent.outage = False
     cluster.until_ready("abc1234")
@@ -303,6 +303,18 @@ def test_probes_and_metrics_tell_what_the_status_tells(agent: Agent, cluster: Cl
     assert "atoll_agent_api_connected 1.0" in metrics
     assert 'atoll_agent_addresses{network="team-a/red",state="free"} 15.0' in metrics
     assert 'atoll_agent_applies_total{outcome="changed"} 1.0' in metrics
+
+
+def test_an_agent_that_no_plugin_can_reach_any_more_is_to_be_restarted(agent: Agent, tmp_path: Path) -> None:
+    address = _free_address()
+    agent.start(metrics=address)
+    while not _answers(address):
+        time.sleep(0.05)
+    (tmp_path / "agent.sock").unlink()
+    assert _get(address, "/healthz") == (
+        503,
+        f"[+]loop ok\n[-]socket failed: {tmp_path / 'agent.sock'} is gone\nhealthz check failed\n",
+    )
 
 
 def test_a_node_is_ready_once_there_is_a_default_network_to_hand_pods_to(
