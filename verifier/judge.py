@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from compiler.names import NodeName
+from verifier.alike import check_alike
 from verifier.astray import check_astray
 from verifier.certificate import Certificate, Counts
 from verifier.entries import Entry, Sender, entries_of, foreign_entry
@@ -139,6 +140,7 @@ class Bench:
             self.fabric.name, self.fabric.node.ruleset, self.fabric.meaning.config.vxlan_port
         )
         yield from check_openings(self.fabric)
+        yield from check_alike(self.fabric)
         yield from check_underlay(self.fabric, self.kernel)
         yield from check_astray(self.fabric)
         for family in (4, 6):

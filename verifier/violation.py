@@ -39,6 +39,8 @@ class Kind(StrEnum):
     """A neighbour, a forwarding entry or a known sender is not a node's that should be."""
     ROUTING = "routing"
     """The rules that choose routing tables are others."""
+    APART = "apart"
+    """A rule asks for some pods of a network, or some devices: what was judged speaks for no others."""
     TRANSLATION = "translation"
     """A rule changes sources without saying where they leave."""
 

@@ -89,3 +89,48 @@ def test_a_node_that_nobody_renders_is_missed() -> None:
     texts = list(texts_of(compilation).values())
     verdict = judge(meaning_from(compilation), [text.read() for text in texts[1:]])
     assert verdict.violations[0].sentence == "nothing is known of this node, which takes part"
+
+
+PEERS = "iifgroup . oifgroup @peers accept"
+
+
+@pytest.mark.parametrize(
+    ("rule", "what"),
+    [
+        ("iifgroup 1 oifgroup 1 ip saddr 10.1.0.5 drop", "addresses of team-a/red on this node apart"),
+        ("iifgroup 1 ip daddr { 10.1.0.4-10.1.0.7 } drop", "addresses of team-a/red on this node apart"),
+        ("iifgroup 2 ip saddr != 10.1.0.17 drop", "addresses of team-b/blue on this node apart"),
+        ('oifname "at0123456789ab" drop', "at0123456789ab from other devices, by its name"),
+        ('iifname "eth1" accept', "eth1 from other devices, by its name"),
+        ("iifgroup 200000 accept", "interface groups that are not ours apart"),
+    ],
+)
+def test_a_rule_that_tells_pods_or_devices_apart_is_seen_though_no_packet_that_is_judged_meets_it(
+    rule: str, what: str
+) -> None:
+    violations = faulty("overlapping-networks", "node-1", PEERS, f"{rule}\n\t\t{PEERS}")
+    assert only(violations, Kind.APART).sentence == f"a rule of chain forward tells {what}"
+
+
+def test_a_rule_about_whole_blocks_and_devices_that_are_judged_tells_nobody_apart() -> None:
+    rules = 'ip saddr 10.1.0.0/27 counter\n\t\tiifname "vn1" counter\n\t\tiifgroup != 1-131072 counter'
+    assert not faulty("overlapping-networks", "node-1", PEERS, f"{rules}\n\t\t{PEERS}")
+
+
+def test_each_pod_that_a_service_leads_to_itself_is_asked_for() -> None:
+    gone = '10.1.0.9 . 10.1.0.9 comment "team-a/red",'
+    violations = faulty("service-many-endpoints", "node-1", f"\t\t\t1 . {gone}\n", "")
+    assert only(violations, Kind.APART).sentence == (
+        "a rule of chain sources forgets 10.1.0.9, whom a Service leads to itself"
+    )
+
+
+def test_nobody_else_gets_a_source_as_if_he_met_himself() -> None:
+    more = '10.1.0.9 . 10.1.0.9 comment "team-a/red",'
+    wrong = "\t\t\t1 . 10.1.0.9 . 10.1.0.8,\n"
+    violations = faulty(
+        "service-many-endpoints", "node-1", f"\t\t\t1 . {more}\n", f"\t\t\t1 . {more}\n{wrong}"
+    )
+    assert only(violations, Kind.APART).sentence == (
+        "a rule of chain sources gives others a source than pods that a Service leads to themselves"
+    )
