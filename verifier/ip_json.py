@@ -2,8 +2,10 @@
 
 A node has devices, addresses and routes of its own beside Atoll's: they are kept as ordinary ones. Left out,
 because it bears on no packet of a network: neighbours that nobody answered for, forwarding entries of
-bridges, and rules with other selectors than a device where they stand behind l3mdev, which has decided by
-then. Before it, such a rule is an error, like a route of a VRF with several next hops.
+bridges, routes that are dead, and rules with other selectors than a device where they stand behind l3mdev,
+which has decided by then. Before it, such a rule is an error, and so is what VRFs could hold and Atoll never
+puts there: routes with several next hops, for some packets alone or into tunnels, VXLANs that learn or choose
+networks themselves, forwarding entries into other networks.
 """
 
 from __future__ import annotations
@@ -58,10 +60,14 @@ class _Info(msgspec.Struct):
     local: str | None = None
     local6: str | None = None
     port: int | None = None
+    learning: bool = False
+    external: bool = False
+    vnifilter: bool = False
 
 
 class _LinkInfo(msgspec.Struct):
     info_kind: str = ""
+    info_slave_kind: str = ""
     info_data: _Info = msgspec.field(default_factory=_Info)
 
 
@@ -95,7 +101,7 @@ class _NextHop(msgspec.Struct):
     via: _Via | None = None
 
 
-class _Route(msgspec.Struct):
+class _Route(msgspec.Struct, rename={"source": "from"}):
     dst: str
     type: str = "unicast"
     dev: str | None = None
@@ -105,6 +111,10 @@ class _Route(msgspec.Struct):
     prefsrc: str | None = None
     metric: int = 0
     nexthops: list[_NextHop] = []
+    flags: list[str] = []
+    tos: str | int | None = None
+    source: str | None = None
+    encap: object = None
 
 
 class _Neighbour(msgspec.Struct):
@@ -113,10 +123,17 @@ class _Neighbour(msgspec.Struct):
     lladdr: str | None = None
 
 
-class _Forwarding(msgspec.Struct):
+class _Forwarding(msgspec.Struct, rename={"via": "viaIf", "via_index": "viaIfIndex"}):
     ifname: str
     mac: str
     dst: str | None = None
+    vni: int | None = None
+    """This and what follows is printed only where it is other than the VXLAN's own (vxlan_fdb_info)."""
+    port: int | None = None
+    src_vni: int | None = None
+    via: str | None = None
+    via_index: int | None = None
+    nhid: int | None = None
 
 
 _LINKS: Final = msgspec.json.Decoder(list[_Link])
@@ -141,6 +158,8 @@ _KINDS: Final[Mapping[str, RouteKind]] = MappingProxyType(
 def read_state(dump: Dump) -> State:
     """Raises Unreadable."""
     links = _links(dump)
+    vrfs = {link.name for link in links.values() if link.kind == "vrf"}
+    vxlans = {link.name for link in links.values() if link.kind == "vxlan" and link.master in vrfs}
     vrf_tables = {link.table for link in links.values() if link.kind == "vrf"}
     return State(
         links=links,
@@ -151,11 +170,7 @@ def read_state(dump: Dump) -> State:
             for entry in _decoded(_NEIGHBOURS, dump.neighbours, "neighbours")
             if entry.lladdr is not None
         ),
-        forwarding=tuple(
-            ForwardingEntry(link=entry.ifname, mac=entry.mac, remote=address_of(entry.dst))
-            for entry in _decoded(_FORWARDING, dump.forwarding, "forwarding entries")
-            if entry.dst is not None
-        ),
+        forwarding=tuple(_forwarding(dump.forwarding, vxlans)),
         complete=True,
     )
 
@@ -176,6 +191,8 @@ def _links(dump: Dump) -> dict[str, Link]:
 def _link(found: _Link, addresses: tuple[LinkAddress, ...]) -> Link:
     kind, info = found.linkinfo.info_kind, found.linkinfo.info_data
     local = info.local or info.local6
+    if found.linkinfo.info_slave_kind == "vrf":
+        _plain(f"the VXLAN {found.ifname}", info, ("learning", "external", "vnifilter"))
     return Link(
         name=found.ifname,
         kind=kind,
@@ -190,6 +207,22 @@ def _link(found: _Link, addresses: tuple[LinkAddress, ...]) -> Link:
         addresses=addresses,
         up="UP" in found.flags,
     )
+
+
+def _plain(what: str, found: msgspec.Struct, strange: tuple[str, ...]) -> None:
+    """Raises Unreadable where it has one of these."""
+    for name in strange:
+        if getattr(found, name):
+            raise Unreadable(f"{what} has `{name}`, which is not understood")
+
+
+def _forwarding(text: bytes, vxlans: set[str]) -> Iterator[ForwardingEntry]:
+    for entry in _decoded(_FORWARDING, text, "forwarding entries"):
+        if entry.ifname in vxlans:
+            strange = ("vni", "port", "src_vni", "via", "via_index", "nhid")
+            _plain(f"the forwarding entry of {entry.mac} on {entry.ifname}", entry, strange)
+        if entry.dst is not None:
+            yield ForwardingEntry(link=entry.ifname, mac=entry.mac, remote=address_of(entry.dst))
 
 
 def _group(found: _Link) -> int:
@@ -215,6 +248,10 @@ def _routes(text: bytes, family: int, vrf_tables: set[int | None]) -> Iterator[R
 def _all_routes(text: bytes, family: int, vrf_tables: set[int | None]) -> Iterator[Route]:
     for found in _decoded(_ROUTES, text, f"routes of IPv{family}"):
         table = table_of(found.table) if found.table is not None else MAIN_TABLE
+        if "dead" in found.flags:
+            continue
+        if table in vrf_tables:
+            _plain(f"the route of a VRF to {found.dst} in table {table}", found, ("tos", "source", "encap"))
         hop: _Route | _NextHop = found
         if found.nexthops:
             if table in vrf_tables:

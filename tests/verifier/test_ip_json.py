@@ -150,6 +150,11 @@ def test_link_local_routes_are_there_for_every_device() -> None:
     assert [route.link for route in read_state(replace(EMPTY, routes6=routes)).routes] == ["veth0", "veth1"]
 
 
+def test_a_dead_route_is_none() -> None:
+    routes = b'[{"dst":"10.1.0.16/28","dev":"vx1","table":"1000001","flags":["dead","linkdown"]}]'
+    assert read_state(replace(EMPTY, links=LINKS, routes4=routes)).routes == ()
+
+
 def test_a_route_of_a_vrf_with_several_next_hops_is_refused() -> None:
     routes = ROUTES.replace(b'{"dst":"10.8.0.0/16"', b'{"dst":"10.8.0.0/16","table":"1000001"')
     with pytest.raises(Unreadable, match=r"the route of a VRF to 10\.8\.0\.0/16 .* has several next hops"):
@@ -210,6 +215,26 @@ def test_forwarding_entries_are_those_of_vxlans() -> None:
         ),
         (replace(EMPTY, rules6=b'[{"priority":5,"src":"all"}]'), "the routing table 'None' is not known"),
         (replace(EMPTY, neighbours=b"nothing"), "the neighbours are not what `ip -j` prints"),
+        (
+            replace(EMPTY, links=LINKS.replace(b'"learning":false', b'"learning":true')),
+            "the VXLAN vx1 has `learning`, which is not understood",
+        ),
+        (
+            replace(
+                EMPTY,
+                links=LINKS,
+                forwarding=b'[{"mac":"0a:41:00:02:00:01","ifname":"vx1","dst":"192.0.2.2","vni":1000002}]',
+            ),
+            "the forwarding entry of 0a:41:00:02:00:01 on vx1 has `vni`, which is not understood",
+        ),
+        (
+            replace(
+                EMPTY,
+                links=LINKS,
+                routes4=b'[{"dst":"10.1.0.16/28","dev":"vx1","table":"1000001","tos":"0x10"}]',
+            ),
+            "the route of a VRF to 10.1.0.16/28 in table 1000001 has `tos`, which is not understood",
+        ),
     ],
 )
 def test_what_is_not_understood_is_refused(dump: Dump, reason: str) -> None:
