@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
@@ -15,9 +15,12 @@ from compiler import codec
 from compiler.allocations import Allocations
 from compiler.compilation import Compilation
 from compiler.inventory import Pod
+from compiler.layering import base_layout
+from compiler.layout_text import layout_text
 from compiler.names import NodeName, ObjectName
-from compiler.plan import NodePlan
+from compiler.plan import Block, NetworkPlan, NodePlan
 from compiler.problem import Problem
+from compiler.rendering import ruleset_of
 from controller.snapshot import Snapshot
 from review.node_text import NodeText, with_witnesses
 from review.proof import compiled_source, judged, prove
@@ -118,13 +121,13 @@ def _others(basis: Basis, name: NodeName) -> Iterator[Given]:
 
 
 def _compiled(folder: Path, basis: Basis) -> Iterator[Source]:
-    """Ruleset and layout as they stand; the plan only says where pods may be."""
+    """Ruleset and layout as they stand."""
     for node in sorted(path for path in folder.iterdir() if path.is_dir()):
         plan = _plan(node / "plan.json")
         if plan.name != node.name:
             raise Failure(f"{node}: its plan is for node {plan.name}. Compile again.")
         text = with_witnesses(
-            plan,
+            _witnessed(basis, plan),
             basis.pods,
             ruleset=_text(node / "ruleset.nft"),
             layout=_text(node / "layout.txt"),
@@ -136,6 +139,26 @@ def _same(text: NodeText) -> NodeText:
     return text
 
 
+def _witnessed(basis: Basis, plan: NodePlan) -> NodePlan:
+    """Where pods may be on the node, by what is declared and allotted: its plan is what is judged.
+
+    Blocks that only a compilation of today gives are in no plan yet.
+    """
+    expected = basis.compilation.plans.get(plan.name)
+    if expected is None:
+        return plan
+    networks = tuple(
+        replace(network, blocks=tuple(block for block in network.blocks if _in_force(basis, network, block)))
+        for network in expected.networks
+    )
+    return replace(expected, networks=networks)
+
+
+def _in_force(basis: Basis, network: NetworkPlan, block: Block) -> bool:
+    allocation = basis.allocations.networks.get(network.name)
+    return allocation is not None and block.prefix in allocation.blocks
+
+
 def _published(folder: Path, basis: Basis) -> Iterator[Source]:
     for file in sorted(path for path in folder.glob("*.json") if not path.name.startswith(".")):
         try:
@@ -144,7 +167,13 @@ def _published(folder: Path, basis: Basis) -> Iterator[Source]:
             raise Failure(f"{error}. Nothing was judged.") from None
         except OSError as error:
             raise _unreadable(file, error) from None
-        yield compiled_source(plan, basis.pods)
+        text = with_witnesses(
+            _witnessed(basis, plan),
+            basis.pods,
+            ruleset=ruleset_of(plan).text,
+            layout=layout_text(base_layout(plan)),
+        )
+        yield Source(name=plan.name, token=text, text=partial(_same, text))
 
 
 def _plan(path: Path) -> NodePlan:

@@ -73,10 +73,12 @@ def _add(table: _Table, kind: str, content: Json) -> None:
             _check_table(of.get("family"), of.get("name"))
         case "set" | "map":
             found = _set(content)
-            table.sets[found.name] = found
+            if table.sets.setdefault(found.name, found) is not found:
+                raise Unreadable("it stands here twice")
         case "chain":
             chain = _chain(content)
-            table.chains[chain.name] = chain
+            if table.chains.setdefault(chain.name, chain) is not chain:
+                raise Unreadable("it stands here twice")
         case "rule":
             of = record(content, "family", "table", "chain", "handle", "comment", "expr")
             _check_table(of.get("family"), of.get("table"))

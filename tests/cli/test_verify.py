@@ -130,6 +130,21 @@ def test_a_published_plan_that_was_altered_is_refused(tmp_path: Path) -> None:
     assert "the plan is not the one of digest" in outcome.errors
 
 
+def test_a_plan_that_hides_a_network_hides_nothing_from_the_judge(compiled: Path, tmp_path: Path) -> None:
+    """What is wrong in the text is found by pods that the inventory has, whatever the plan beside it says."""
+    wrong = altered(
+        compiled, tmp_path / "plans", "ruleset.nft", lambda text: text.replace(PEERS, "\t\t\t9 . 9")
+    )
+    seen = verify("service-mixed", "--plans", wrong)
+    path = wrong / "nodes" / "node-1" / "plan.json"
+    path.write_text(path.read_text().replace('"presence": "present"', '"presence": "carried"'))
+
+    hidden = verify("service-mixed", "--plans", wrong)
+
+    assert (hidden.code, hidden.out) == (1, seen.out)
+    assert "unseen" not in hidden.out
+
+
 def test_the_certificate_says_what_was_proved_of_what(compiled: Path, tmp_path: Path) -> None:
     outcome = verify("service-mixed", "--plans", compiled, "--certificate", tmp_path / "proof.json")
 

@@ -116,6 +116,21 @@ def test_rules_are_put_in_words() -> None:
     [
         ([rule({"limit": {"rate": 5}})], "rule forward: `{'limit': {'rate': 5}}`: it is not understood"),
         ([rule({"accept": None, "drop": None})], "it is not understood"),
+        (
+            [
+                {
+                    "set": {
+                        "family": "inet",
+                        "table": "atoll",
+                        "name": "peers",
+                        "type": "devgroup",
+                        "elem": [n],
+                    }
+                }
+                for n in (1, 2)
+            ],
+            "set peers: it stands here twice",
+        ),
         ([rule({"match": {"op": "==", "left": GROUP, "right": 1, "more": 2}})], "the key 'more' is not"),
         (
             [rule({"match": {"op": "==", "left": {"meta": {"key": "cpu"}}, "right": 1}})],
