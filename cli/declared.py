@@ -1,4 +1,4 @@
-"""The files that a command was pointed to: a commit of a local repository, or a directory as it is."""
+"""The files that a command was pointed to: commits of a local repository, or a directory as it is."""
 
 from __future__ import annotations
 
@@ -9,30 +9,71 @@ from cli.failure import Failure
 
 if TYPE_CHECKING:
     from compiler.problem import Problem
-    from controller.snapshot import Snapshot
+    from controller.snapshot import Revision, Snapshot, SourceError
 
 
 def read_repository(repository: Path, revision: str | None, folder: str) -> Snapshot:
     """Read a commit; from a directory that is no repository, without a revision, its files."""
-    from controller.snapshot import SourceError, normal_folder
+    from controller.snapshot import SourceError
 
-    normal = normal_folder(folder)
-    if normal is None:
-        raise Failure(
-            f"--path {folder}: it leads outside the repository. Give a folder relative to its root."
-        )
+    inside = normal(folder)
     if not repository.exists():
         raise Failure(f"{repository}: there is no such directory. Give the path of a repository.")
     try:
         if is_repository(repository):
-            return _read_commit(repository, revision or "HEAD", normal)
+            return _read_commit(repository, revision or "HEAD", inside)
         if revision is None:
-            return _read_directory(repository / normal)
+            return _read_directory(repository / inside)
     except SourceError as error:
         raise Failure(sentence(error.problem)) from None
     raise Failure(
         f"{repository}: it is not a Git repository, so it has no revision {revision}. Leave --revision out."
     )
+
+
+def read_both(repository: Path, base: Revision, head: Revision, folder: str) -> tuple[Snapshot, Snapshot]:
+    """Two commits. One without the folder has no files: a change may bring it. Raise SourceError."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max_workers=2) as readers:
+        was, is_now = readers.map(lambda commit: _read_if_there(repository, commit, folder), (base, head))
+    if isinstance(was, Exception) and isinstance(is_now, Exception):
+        raise is_now
+    return _or_nothing(was, base), _or_nothing(is_now, head)
+
+
+def _read_if_there(repository: Path, commit: Revision, folder: str) -> Snapshot | SourceError:
+    from controller.git import read_commit
+    from controller.snapshot import SourceError
+
+    try:
+        return read_commit(repository, commit, folder)
+    except SourceError as error:
+        if error.problem.code != _NOT_THERE:
+            raise
+        return error
+
+
+def _or_nothing(found: Snapshot | SourceError, commit: Revision) -> Snapshot:
+    from controller.snapshot import Snapshot
+
+    return Snapshot(revision=commit, files={}) if isinstance(found, Exception) else found
+
+
+_NOT_THERE = "ATL803"
+"""Of a commit that is known: its folder is missing."""
+
+
+def normal(folder: str) -> str:
+    """The folder of a repository as it is named inside. Raise Failure."""
+    from controller.snapshot import normal_folder
+
+    found = normal_folder(folder)
+    if found is None:
+        raise Failure(
+            f"--path {folder}: it leads outside the repository. Give a folder relative to its root."
+        )
+    return found
 
 
 def read_files(directory: Path) -> Snapshot:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.declared import is_repository, read_files, sentence
+from cli.declared import is_repository, normal, read_both, read_files, sentence
 from cli.failure import Failure
-from controller.git import blame_lines, read_commit, relate_commits
+from controller.git import blame_lines, relate_commits
 from controller.git_messages import Blame as BlameRequest
 from controller.git_messages import Blamed, Related, Writer
 from controller.location import checked_revision
-from controller.snapshot import Revision, Snapshot, SourceError, normal_folder
+from controller.snapshot import Revision, Snapshot, SourceError
 from review.lines import Blame, Introduction, Place
 from review.model import Side
 from review.side import Source
@@ -48,13 +47,9 @@ def read_pair(base: str, head: str, repository: Path | None, folder: str, *, mer
     if not is_repository(at):
         reason = "there is no Git repository, and BASE and HEAD are not both directories"
         raise Failure(f"{at}: {reason}. Name the root of a repository with --repo.")
-    normal = normal_folder(folder)
-    if normal is None:
-        raise Failure(
-            f"--path {folder}: it leads outside the repository. Give a folder relative to its root."
-        )
+    inside = normal(folder)
     try:
-        return _commits(at.resolve(), base, head, normal, merge_base=merge_base)
+        return _commits(at.resolve(), base, head, inside, merge_base=merge_base)
     except SourceError as error:
         raise Failure(sentence(error.problem)) from None
 
@@ -72,9 +67,7 @@ def _commits(at: Path, base: str, head: str, folder: str, *, merge_base: bool) -
         if not related.merge_base:
             raise Failure(f"{base} and {head} have no common ancestor. Leave --merge-base out.")
         start = related.merge_base
-    with ThreadPoolExecutor(max_workers=2) as readers:
-        commits = (Revision(start), Revision(related.head))
-        before, after = readers.map(lambda commit: read_commit(at, commit, folder), commits)
+    before, after = read_both(at, Revision(start), Revision(related.head), folder)
     return Pair(
         base=_source(base if start == related.base else f"{base} (merge base)", before),
         head=_source(head, after, related.head_time),

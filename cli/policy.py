@@ -58,17 +58,27 @@ def command(
     from cli.console import progress
 
     with progress("reading declarations"):
-        sides = _read(repo, base, folder), _read(repo, head, folder)
+        sides = _read(repo, base, head, folder)
     with progress("judging the change"):
         judgement = _judged(*sides, _namespaces(inventory), approved_by)
     _report(judgement, base, head, output)
     return ExitCode.FINE if judgement.kept else ExitCode.PROBLEMS
 
 
-def _read(repo: Path, revision: str, folder: str) -> Snapshot:
-    from cli.declared import read_repository
+def _read(repo: Path, base: str, head: str, folder: str) -> tuple[Snapshot, Snapshot]:
+    from cli.declared import is_repository, normal, read_both, sentence
+    from controller.git import resolve_commit
+    from controller.location import checked_revision
+    from controller.snapshot import SourceError
 
-    return read_repository(repo, revision, folder)
+    if not is_repository(repo):
+        raise Failure(f"{repo}: it is not a Git repository. Name the root of one with --repo.")
+    at, inside = repo.resolve(), normal(folder)
+    try:
+        was, is_now = (resolve_commit(at, checked_revision(name)) for name in (base, head))
+        return read_both(at, was, is_now, inside)
+    except SourceError as error:
+        raise Failure(sentence(error.problem)) from None
 
 
 def _namespaces(inventory: Path | None) -> Mapping[str, Namespace] | None:
@@ -83,30 +93,34 @@ def _judged(
     namespaces: Mapping[str, Namespace] | None,
     approved_by: tuple[str, ...],
 ) -> Judgement:
-    from compiler.reachability import changes, reachability_of
+    from compiler.reachability import Reachability, changes, reachability_of
     from compiler.resolve import resolve
     from review.policy_judge import judge
     from review.policy_unknown import uncertain_pairs
 
-    (old, was), (new, is_now) = _understood(base, "BASE"), _understood(head, "HEAD")
-    reach = [reachability_of(side, resolve(side, namespaces or {})) for side in (old, new)]
+    (old, was), (new, is_now) = _understood(base), _understood(head)
+    if new is None:
+        raise Failure("HEAD has errors. Look at them with atoll validate.", ExitCode.PROBLEMS)
+    reach = [
+        reachability_of(side, resolve(side, namespaces or {})) if side else Reachability()
+        for side in (old, new)
+    ]
     return judge(
         (old, was),
         (new, is_now),
         changes(*reach),
         approved_by=approved_by,
-        uncertain=uncertain_pairs(old, new) if namespaces is None else (),
+        uncertain=uncertain_pairs(old, new) if old and namespaces is None else (),
     )
 
 
-def _understood(snapshot: Snapshot, side: str) -> tuple[Declarations, PolicyReading]:
+def _understood(snapshot: Snapshot) -> tuple[Declarations | None, PolicyReading]:
+    """None where what is declared cannot be understood."""
     from compiler.parse import parse
     from review.policy_text import read_policy
 
     parsed = parse(snapshot.files, revision=snapshot.revision)
-    if snapshot.problems or parsed.declarations is None:
-        raise Failure(f"{side} has errors. Look at them with atoll validate.", ExitCode.PROBLEMS)
-    return parsed.declarations, read_policy(snapshot.files)
+    return None if snapshot.problems else parsed.declarations, read_policy(snapshot.files)
 
 
 def _report(judgement: Judgement, base: str, head: str, output: str) -> None:

@@ -134,18 +134,19 @@ def _allocations(state: State) -> Allocations:
 
 
 def _judgement(states: States, approved_by: tuple[str, ...]) -> Judgement | None:
-    """By the policy of BASE; None where either side cannot be understood, or there is no policy."""
+    """By the policy of BASE; None where HEAD cannot be understood, or there is no policy."""
     base, head = states.base, states.head
     was, is_now = read_policy(base.source.files), read_policy(head.source.files)
-    if base.declarations is None or head.declarations is None or not (was.content or is_now.content):
+    if head.declarations is None or not (was.content or is_now.content):
         return None
+    before, after = base.declarations, head.declarations
     blind = states.cluster.inventory is None
     return judge(
-        (base.declarations, was),
-        (head.declarations, is_now),
+        (before, was),
+        (after, is_now),
         changes(base.reachability, head.reachability),
         approved_by=approved_by,
-        uncertain=uncertain_pairs(base.declarations, head.declarations) if blind else (),
+        uncertain=uncertain_pairs(before, after) if before and blind else (),
     )
 
 

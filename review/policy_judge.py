@@ -1,7 +1,8 @@
 """Whether a change keeps the policy before it.
 
 The policy of the earlier commit judges, else a change could relax what holds it back. A network is guarded
-by its labels before the change as well as after it, and to take it out of a guard is itself refused.
+by its labels before the change as well as after it, and to take it out of a guard is itself refused. Where
+the earlier commit cannot be understood, nobody knows what guards held back: each counts as broken.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class Judgement:
 
 
 def judge(
-    before: tuple[Declarations, PolicyReading],
+    before: tuple[Declarations | None, PolicyReading],
     after: tuple[Declarations, PolicyReading],
     change: ReachabilityChange,
     *,
@@ -111,8 +112,12 @@ def judge(
         introduced = not was.content and is_now.policy is not None
         return Judgement(policy=None, problems=errors, introduced=introduced)
     names = frozenset(name.lower() for name in approved_by)
-    done = tuple(deeds(old, new, change, uncertain)) if was.policy.guards else ()
-    breaches = [*_changed_policy(was, is_now, names), *_guards(was.policy, old, new, done, names)]
+    breaches = list(_changed_policy(was, is_now, names))
+    if old is None:
+        breaches += _unknown(was.policy, names)
+    elif was.policy.guards:
+        done = tuple(deeds(old, new, change, uncertain))
+        breaches += _guards(was.policy, old, new, done, names)
     return Judgement(policy=was.policy, breaches=tuple(breaches), problems=errors)
 
 
@@ -124,6 +129,15 @@ def _changed_policy(was: PolicyReading, is_now: PolicyReading, names: frozenset[
     origin = is_now.policy.origin if is_now.policy else policy.origin
     act = Act(what=f"the policy that judges this change is {verb} by it", origins=(origin,))
     yield _breach("", "", policy.origin, (act,), policy.changes, names)
+
+
+def _unknown(policy: Policy, names: frozenset[str]) -> Iterator[Breach]:
+    for guard in policy.guards:
+        act = Act(
+            what="what it guarded before cannot be read, so nobody knows what changes",
+            origins=(guard.origin,),
+        )
+        yield _breach(guard.name, guard.reason, guard.origin, (act,), guard.approvers, names)
 
 
 def _guards(

@@ -1,7 +1,8 @@
 """Properties of objects that are other than before, and whether that opens or cuts.
 
-A network that is new is compared with the narrowest one: no egress, no other namespaces, and the
-infrastructure that every network has. Where narrower cannot be shown, it counts as wider.
+A network that is new is compared with the narrowest one: no egress, no other namespaces, and of the
+infrastructure that every network has no more than it asks for. Where narrower cannot be shown, it counts as
+wider.
 """
 
 from __future__ import annotations
@@ -39,12 +40,11 @@ class _Sight:
 
 def settings(base: State, head: State, comparison: Comparison) -> tuple[Setting, ...]:
     """Of networks by name, then of the cluster; of a network that is gone, nothing."""
-    if base.declarations is None or head.declarations is None:
-        return ()
     old, new = _sights(base), _sights(head)
     found = [change for name in sorted(new) for change in _of_network(old.get(name), new[name], comparison)]
-    config = _of_cluster(base.declarations, head.declarations, comparison)
-    return (*found, *config)
+    if base.declarations is None or head.declarations is None:
+        return tuple(found)
+    return (*found, *_of_cluster(base.declarations, head.declarations, comparison))
 
 
 def _sights(state: State) -> Mapping[ObjectName, _Sight]:
@@ -72,6 +72,8 @@ _Difference = tuple[str, tuple[str, ...], tuple[str, ...], Bearing]
 def _differences(old: _Sight | None, new: _Sight) -> Iterator[_Difference]:
     had = old.declared.infrastructure if old else DEFAULT_INFRASTRUCTURE
     before, after = _texts(had), _texts(new.declared.infrastructure)
+    if old is None:  # what it never had is not taken away
+        before = tuple(entry for entry in before if entry in after)
     if before != after:
         yield "infrastructure", before, after, _widening(before, after)
     egress = old.declared.egress if old else Egress.NONE

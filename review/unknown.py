@@ -27,6 +27,7 @@ _NO_ALLOCATIONS: Final = (
 _NOT_JUDGED: Final = (
     "The verifier has not judged what HEAD compiles to: atoll verify does, and --proof puts its verdict here."
 )
+_NO_CLUSTER: Final = "ATL216"
 
 
 def unknown(states: States, groups: tuple[NodeGroup, ...], *, judged: bool) -> tuple[str, ...]:
@@ -53,7 +54,9 @@ def _sentences(states: States, groups: tuple[NodeGroup, ...]) -> Iterator[str]:
 
 
 def _of_state(name: str, state: State, consequence: str) -> Iterator[str]:
-    if state.errors:
+    if name == "BASE" and {problem.code for problem in state.errors} == {_NO_CLUSTER}:
+        yield "BASE has no ClusterConfig, so nothing of it was in force: everything is told as new."
+    elif state.errors:
         yield f"{name} is refused with {counted(len(state.errors), 'error')}: {consequence}."
 
 

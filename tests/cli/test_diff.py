@@ -115,6 +115,25 @@ def test_a_folder_of_the_repository_is_compared_alone(desk: Desk) -> None:
     assert review["verdict"] == "opens"
 
 
+def test_a_change_may_bring_the_folder_that_base_does_not_have(desk: Desk) -> None:
+    desk.commit("Ada", {"README": b"none yet"})
+    desk.commit("Bea", JOINED, folder="networks/")
+
+    review = desk.review("main~1", "main", "--path", "networks")
+
+    assert review["verdict"] == "opens"
+    assert "BASE has no ClusterConfig" in str(_list(review["unknown"])[0])
+
+
+def test_a_folder_that_neither_has_is_an_error(desk: Desk) -> None:
+    desk.commit("Ada", TWO)
+
+    done = atoll("diff", "main", "main", "--repo", desk.bench.path, "--path", "networks")
+
+    assert done.code == 3
+    assert "the commit has no folder networks" in done.errors
+
+
 def test_two_directories_are_compared_as_they_are(desk: Desk, tmp_path: Path) -> None:
     for name, files in (("old", TWO), ("new", JOINED)):
         (tmp_path / name).mkdir()

@@ -87,3 +87,31 @@ def test_a_commit_with_errors_cannot_be_judged(tmp_path: Path) -> None:
         1,
         "atoll: HEAD has errors. Look at them with atoll validate.\n",
     )
+
+
+def test_where_base_cannot_be_understood_every_guard_counts_as_broken(tmp_path: Path) -> None:
+    bench = DiskWorkbench(tmp_path)
+    bench.commit(BASE | {"all.yaml": b"kind: VirtualNetwork\n"})
+    bench.commit(BASE)
+
+    outcome = atoll("policy", "main^", "main", "--repo", bench.path)
+    approved = atoll("policy", "main^", "main", "--repo", bench.path, "--approved-by", "bob")
+
+    assert (outcome.code, outcome.out.splitlines()[1:3]) == (
+        1,
+        [
+            "  ATL611 guard closed (policy.yaml:8): Audited.",
+            "    what it guarded before cannot be read, so nobody knows what changes (policy.yaml:8)",
+        ],
+    )
+    assert approved.code == 0
+
+
+def test_the_first_policy_may_come_with_the_first_declarations(tmp_path: Path) -> None:
+    bench = DiskWorkbench(tmp_path)
+    bench.commit({"README": b"none yet"})
+    bench.commit({f"networks/{path}": content for path, content in BASE.items()})
+
+    outcome = atoll("policy", "main^", "main", "--repo", bench.path, "--path", "networks")
+
+    assert (outcome.code, outcome.out) == (0, "This change brings the first policy.\n")

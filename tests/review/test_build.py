@@ -151,3 +151,16 @@ def test_an_older_inventory_is_told_with_its_age() -> None:
         "The inventory is of 2026-11-08T10:00:00Z, 11 days before HEAD was committed: "
         "what came to the cluster or went since is not known."
     )
+
+
+def test_a_new_network_loses_no_infrastructure_that_it_never_had() -> None:
+    review = reviewed(
+        TWO, {**TWO, "g.yaml": network("g", "10.3.0.0/24", spec="  infrastructure: {services: [dns]}\n")}
+    )
+    assert (review.verdict, review.settings, review.cuts) == (Verdict.CHANGES, (), ())
+
+
+def test_without_anything_before_what_new_networks_open_is_told() -> None:
+    files = {"red.yaml": network("red", "10.1.0.0/24", spec="  egress: snat\n")}
+    review = reviewed({"cluster.yaml": b"kind: ClusterConfig\n"}, files)
+    assert "team-a/red may newly leave the cluster." in review.headline
