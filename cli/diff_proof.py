@@ -21,18 +21,19 @@ SHOWN: Final = 10
 
 def certificate_of_model(declarations: Declarations) -> Certificate:
     """Of declarations whose cluster is not known."""
-    certificate = certificate_of(compile(declarations, model_cluster(declarations), Allocations()))
+    compilation = compile(declarations, model_cluster(declarations), Allocations())
+    certificate = certificate_of(compilation, "a model of ")
     return structs.replace(certificate, details=(NOTE, *certificate.details))
 
 
-def certificate_of(compilation: Compilation) -> Certificate:
-    """Of a compilation that is not refused."""
+def certificate_of(compilation: Compilation, kind: str = "") -> Certificate:
+    """Of a compilation that is not refused. `kind`: of cluster, as it stands before `2 nodes`."""
     try:
         verdict = prove(compilation)
     except Unjudged as error:
         return Certificate(proved=False, line=f"The verifier does not understand what was compiled: {error}.")
     if verdict.proved:
-        return Certificate(proved=True, line=_proof(verdict), details=verdict.certificate.assumptions)
+        return Certificate(proved=True, line=_proof(verdict, kind), details=verdict.certificate.assumptions)
     number = counted(len(verdict.violations), "violation")
     return Certificate(
         proved=False,
@@ -41,10 +42,10 @@ def certificate_of(compilation: Compilation) -> Certificate:
     )
 
 
-def _proof(verdict: Verdict) -> str:
+def _proof(verdict: Verdict, kind: str) -> str:
     counts: Counts = verdict.certificate.counts
     return (
-        f"on {counted(counts.nodes, 'node')} exactly what is declared may pass, and nothing else: "
+        f"on {kind}{counted(counts.nodes, 'node')} exactly what is declared may pass, and nothing else: "
         f"{counted(counts.classes, 'class of packets')} at {counted(counts.entries, 'entry')}, "
         f"digest {verdict.certificate.digest[:12]}"
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cli.declared import is_repository, normal, read_both, read_files, sentence
 from cli.failure import Failure
 from controller.git import blame_lines, relate_commits
+from controller.git_history import MAX_PATHS
 from controller.git_messages import Blame as BlameRequest
 from controller.git_messages import Blamed, Related, Writer
 from controller.location import checked_revision
@@ -107,7 +108,16 @@ def _blame(at: Path, start: str, related: Related, places: frozenset[Place]) -> 
         blamed = blame_lines(request, seconds=BLAME_SECONDS)
     except SourceError as error:
         return {}, (f"Nobody is named for lines: {sentence(error.problem)}",)
-    return _introductions(blamed), ()
+    return _introductions(blamed), tuple(_unblamed(request))
+
+
+def _unblamed(request: BlameRequest) -> Iterator[str]:
+    for side, lines in (("HEAD", request.brought), ("BASE", request.removed)):
+        if len(lines) > MAX_PATHS:
+            yield (
+                f"Lines of {len(lines):,} files of {side} made the difference: those of the first"
+                f" {MAX_PATHS}, by path, are told with commit and author."
+            )
 
 
 def _by_path(places: frozenset[Place], side: Side) -> dict[str, list[int]]:

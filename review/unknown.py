@@ -27,11 +27,13 @@ _NO_ALLOCATIONS: Final = (
 _NOT_JUDGED: Final = (
     "The verifier has not judged what HEAD compiles to: atoll verify does, and --proof puts its verdict here."
 )
+_NOTHING_TO_JUDGE: Final = "The verifier has not judged HEAD: what is refused is compiled to nothing."
 _NO_CLUSTER: Final = "ATL216"
 
 
 def unknown(states: States, groups: tuple[NodeGroup, ...], *, judged: bool) -> tuple[str, ...]:
-    return (*_sentences(states, groups), *(() if judged else (_NOT_JUDGED,)))
+    silent = _NOT_JUDGED if states.head.accepted else _NOTHING_TO_JUDGE
+    return (*_sentences(states, groups), *(() if judged else (silent,)))
 
 
 def _sentences(states: States, groups: tuple[NodeGroup, ...]) -> Iterator[str]:

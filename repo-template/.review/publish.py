@@ -80,7 +80,7 @@ def judged(result: Result, approved_by: frozenset[str]) -> Verdict:
         (result.refused, "It is refused: it has errors."),
         (result.steps.get("verify") == 1, "The verifier found a violation."),
         (result.policy == "unreadable", "The policy cannot be read."),
-        (not {"validate", "diff"} <= result.steps.keys(), "The review could not be computed."),
+        (not {"validate", "verify", "diff"} <= result.steps.keys(), "The review could not be computed."),
         (result.policy not in ("none", "kept", "approved", "broken"), "The review could not be computed."),
     ):
         if holds:

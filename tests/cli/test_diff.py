@@ -93,6 +93,21 @@ def test_the_line_that_went_is_told_with_the_commit_that_removed_it(desk: Desk) 
     ]
 
 
+def test_lines_of_more_files_than_are_asked_about_are_said_to_have_no_author(desk: Desk) -> None:
+    many = {f"{n:02}.yaml": network(f"n{n}", f"10.3.{n}.0/24") for n in range(51)}
+    desk.commit("Ada", TWO)
+    desk.commit("Bea", TWO | many)
+
+    review = desk.review("main~1", "main")
+
+    assert review["unknown"][-1] == (  # type: ignore[index]  # a list, as the schema says
+        "Lines of 51 files of HEAD made the difference: those of the first 50, by path, are told with commit"
+        " and author."
+    )
+    arrivals = [line for one in _list(review["networksAdded"]) for line in one["lines"]]  # type: ignore[index]
+    assert [bool(line["author"]) for line in arrivals].count(True) == 50
+
+
 def test_what_base_did_alone_is_not_taken_for_a_deed_of_head(desk: Desk) -> None:
     start = desk.commit("Ada", TWO)
     aside = desk.bench.commit(TWO | {"empty.yaml": b""}, aside=True)

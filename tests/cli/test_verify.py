@@ -47,7 +47,10 @@ def test_without_an_inventory_a_model_of_two_nodes_is_judged_which_the_certifica
     outcome = atoll("verify", GOLDEN / "hub-and-spokes" / "input", "--certificate", certificate)
 
     assert outcome.code == 0
-    assert outcome.out.startswith("proved: 2 nodes let pass exactly what is declared")
+    assert outcome.out.startswith(
+        "proved: 2 nodes let pass exactly what is declared\n"
+        "  of        No inventory was given: this is of a model with two nodes"
+    )
     told = json.loads(certificate.read_text())["assumptions"][0]
     assert told.startswith("No inventory was given: this is of a model with two nodes")
 

@@ -40,7 +40,7 @@ def files(
     markdown: str = "what it does\n",
 ) -> dict[str, bytes]:
     """What the computing job leaves."""
-    ran = {"validate": 0, "diff": 0} if steps is None else steps
+    ran = {"validate": 0, "verify": 0, "diff": 0} if steps is None else steps
     result = {"number": number, "base": BASE, "head": head, "steps": ran}
     result |= {"conflict": conflict, "refused": refused}
     policy = {"policy": {"verdict": verdict, "breaches": breaches}}

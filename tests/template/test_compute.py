@@ -191,6 +191,42 @@ def test_nothing_of_the_change_is_run(repository: Repository) -> None:
     assert not witness.exists()
 
 
+def test_a_proof_is_made_once_and_told_at_length_only_where_it_fails(repository: Repository) -> None:
+    repository.commit({"networks/payments/more.yaml": NETWORK})
+    result, printed = repository.compute(code=0)
+    assert result["steps"]["verify"] == 0
+    assert [line for line in printed.splitlines() if line.startswith("$ atoll")] == [
+        "$ atoll validate",
+        "$ atoll diff",
+    ]
+
+
+def test_files_that_a_change_brings_to_the_folder_do_not_pass_for_ours(repository: Repository) -> None:
+    elsewhere = repository.path.parent / "elsewhere"
+    elsewhere.write_text("as it was", encoding="utf-8")
+    out = repository.path.parent / "out"
+    out.mkdir()
+    (out / "policy.json").symlink_to(elsewhere)
+    (out / "review.json").write_text('{"certificate": {"proved": true}}', encoding="utf-8")
+    repository.commit({"networks/payments/more.yaml": "kind: ["})
+    result, _ = repository.compute(code=1)
+    assert result["refused"] is True
+    assert elsewhere.read_text(encoding="utf-8") == "as it was"
+
+
+def test_a_folder_that_is_a_link_is_refused(repository: Repository) -> None:
+    (repository.path.parent / "aside").mkdir()
+    (repository.path.parent / "out").symlink_to(repository.path.parent / "aside")
+    done = run(
+        "compute.py",
+        *("--base", "main", "--head", "change", "--out", repository.path.parent / "out"),
+        cwd=repository.path,
+        environment=ENVIRONMENT,
+    )
+    assert done.returncode == 1
+    assert "is a symbolic link: give a folder" in done.stderr
+
+
 def test_names_and_texts_are_no_commands_to_githubs_runner(repository: Repository) -> None:
     repository.commit({"::set-output name=x::y.yaml": "kind: [\n::error::x"})
     _, printed = repository.compute("--leave-approvals", code=1, environment={"GITHUB_ACTIONS": "true"})

@@ -148,6 +148,7 @@ def test_the_comment_is_edited_in_place(stage: Stage) -> None:
         (files(steps={"validate": 0, "verify": 3, "diff": 0}), "The review could not be computed."),
         (files(verdict="unreadable"), "The policy cannot be read."),
         (files(steps={"validate": 0}), "The review could not be computed."),
+        (files(steps={"validate": 0, "diff": 0}), "The review could not be computed."),
         (files(verdict=""), "The review could not be computed."),
         (files(verdict="broken", breaches=[breach()]), "Not approved: guard cards."),
     ],
