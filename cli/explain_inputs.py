@@ -64,7 +64,10 @@ def _written(plans: Path, compilation: Compilation) -> dict[NodeName, Written]:
     for name in compilation.plans:
         folder = plans / COMPILED / name
         try:
-            ruleset, layout = (folder / "ruleset.nft").read_text(), (folder / "layout.txt").read_text()
+            ruleset, layout = (
+                (folder / file).read_text(encoding="utf-8", errors="replace")
+                for file in ("ruleset.nft", "layout.txt")
+            )
         except OSError as error:
             reason = f"{error.filename}: it cannot be read: {error.strerror}"
             raise Failure(f"{reason}. Give a directory that atoll compile --out wrote.") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -16,13 +17,15 @@ class Outcome:
     """Without lines of progress, which a busy machine may provoke."""
 
 
-def atoll(*arguments: str | Path, cwd: Path | None = None) -> Outcome:
+def atoll(*arguments: str | Path, cwd: Path | None = None, programs: Path | None = None) -> Outcome:
+    """`programs`: a folder that is looked through before PATH."""
     program = "import sys; from cli.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", program, *map(str, arguments)],
         capture_output=True,
         text=True,
         cwd=cwd,
+        env=None if programs is None else {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"},
         check=False,
         timeout=60,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.node_dump import COMMANDS
 from tests.cli.commands import Outcome, atoll
 from tests.cli.test_verify import EMPTY_NODE
 from tests.contracts.git_workbench import DiskWorkbench
@@ -32,8 +33,9 @@ class Desk:
         self.inventory = root / "inventory.json"
         self.inventory.write_bytes(inventory_json({"red-1": "node-1", "red-2": "node-2"}))
 
-    def explain(self, *more: str | Path) -> Outcome:
-        return atoll("explain", *more, "--repo", self.bench.path, "--inventory", self.inventory)
+    def explain(self, *more: str | Path, programs: Path | None = None) -> Outcome:
+        of = ("--repo", self.bench.path, "--inventory", self.inventory)
+        return atoll("explain", *more, *of, programs=programs)
 
 
 @pytest.fixture
@@ -118,6 +120,46 @@ def test_a_pod_without_a_port_on_its_kernel_sends_nothing(desk: Desk, tmp_path: 
     assert (to_it.code, to_it.out.splitlines()[1]) == (
         1,
         "This is not what is declared: it should reach it. `atoll verify` shows more.",
+    )
+
+
+def programs_of(folder: Path, ruleset: str) -> Path:
+    """Programs nft, ip and bridge that know the commands of a dump alone, of a node that holds nothing."""
+    made = {"ruleset.json": ruleset} | {
+        file: f"cat <<'END'\n{text}\nEND" for file, text in EMPTY_NODE.items() if file != "ruleset.json"
+    }
+    folder.mkdir()
+    for program in ("nft", "ip", "bridge"):
+        cases = (f'"{COMMANDS[file]}") {answer}\n;;' for file, answer in made.items())
+        (folder / program).write_text(
+            "\n".join(["#!/bin/sh", f'case "{program} $*" in', *cases, "*) exit 9;;", "esac", ""])
+        )
+        (folder / program).chmod(0o755)
+    return folder
+
+
+def test_a_live_node_is_asked_by_the_commands_of_a_dump(desk: Desk, tmp_path: Path) -> None:
+    no_table = "echo 'Error: No such file or directory' >&2; exit 1"
+    programs = programs_of(tmp_path / "programs", no_table)
+
+    outcome = desk.explain("red-2", "red-1", "--node", "node-1", "--live", programs=programs)
+
+    assert (outcome.code, outcome.out.splitlines()[1]) == (
+        1,
+        "This is not what is declared: it should reach it. `atoll verify` shows more.",
+    )
+
+
+def test_a_live_node_that_may_not_be_asked_is_no_answer(desk: Desk, tmp_path: Path) -> None:
+    programs = programs_of(tmp_path / "programs", "echo 'Operation not permitted' >&2; exit 1")
+
+    outcome = desk.explain("red-2", "red-1", "--node", "node-1", "--live", programs=programs)
+
+    assert (outcome.code, outcome.out, outcome.errors) == (
+        3,
+        "",
+        "atoll: `nft -j list table inet atoll` failed: Operation not permitted."
+        " Run it as root, on the node.\n",
     )
 
 
