@@ -166,7 +166,11 @@ def _reachers(review: Review) -> Iterator[Text]:
     rows = [
         (
             Text(one.network),
-            Text(", ".join(f"{share.namespace} {share.pods:,}" for share in one.namespaces)),
+            Text(
+                ", ".join(f"{share.namespace} {share.pods:,}" for share in one.namespaces)
+                if review.knows_pods
+                else "not known"
+            ),
             Text(", ".join(one.gains), style=_GREEN),
             Text(", ".join(one.loses), style=_RED),
             Text(", ".join((*_signed("+", one.services_gained), *_signed("-", one.services_lost)))),

@@ -26,7 +26,7 @@ from review.policy_judge import Judgement, judge
 from review.policy_report import headline, judgement_record
 from review.policy_text import read_policy
 from review.policy_unknown import uncertain_pairs
-from review.reach import Scene, arrivals, concerned, consents, cuts, departures, reachers
+from review.reach import Scene, arrivals, concerned, consents, cuts, departures, reachers, rezoned
 from review.settings import settings
 from review.side import Source, State, States
 from review.unknown import unknown
@@ -84,7 +84,7 @@ def _reach(states: States) -> Review:
         return blank
     change = changes(base.reachability, head.reachability)
     comparison = Comparison.of(base, head)
-    names = concerned(base.reachability, head.reachability, change)
+    names = concerned(base.reachability, head.reachability, change).union(rezoned(base, head))
     scene = Scene(
         base=base,
         head=head,

@@ -205,7 +205,9 @@ def _reachers(review: Review) -> Iterator[str]:
     rows = [
         (
             _code(one.network),
-            ", ".join(f"{_code(share.namespace)} {share.pods:,}" for share in one.namespaces),
+            ", ".join(f"{_code(share.namespace)} {share.pods:,}" for share in one.namespaces)
+            if review.knows_pods
+            else "not known",
             ", ".join(map(_code, one.gains)),
             ", ".join(map(_code, one.loses)),
             "<br>".join(

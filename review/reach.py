@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from compiler.model import VirtualNetwork
 from compiler.names import ObjectName
+from compiler.network_table import zones_of
 from compiler.reachability import NetworkReach, Reachability, ReachabilityChange
 from compiler.routers import Waiting
 from review.bonds import Differing
@@ -146,6 +147,24 @@ def _consent_lines(kind: ConsentKind, waiting: Waiting, scene: Scene) -> Iterato
         yield Line(side=Side.HEAD, path=waiting.origin.path, line=waiting.origin.line, object=subject)
 
 
+def rezoned(base: State, head: State) -> tuple[ObjectName, ...]:
+    """Networks that ask Services and whose connections are tracked apart from now on, by name.
+
+    A domain's zone is its smallest number: routers that join or part domains give some of them another one,
+    where a connection that a Service translated is not known (docs/datapath.md).
+    """
+    old, new = base.accepted, head.accepted
+    if old is None or new is None or old.resolution is new.resolution:
+        return ()
+    asks = _by_name(base.reachability)
+    before, after = (zones_of(one.resolution, one.numbers) for one in (old, new))
+    return tuple(
+        name
+        for name in sorted(before.keys() & after.keys())
+        if before[name] != after[name] and _services(asks.get(name))
+    )
+
+
 def cuts(scene: Scene, changed: tuple[Setting, ...]) -> tuple[Cut, ...]:
     """What ends at once: of networks that go, of pairs, of what was open to the outside."""
     gone = frozenset(scene.change.networks_removed)
@@ -163,6 +182,13 @@ def cuts(scene: Scene, changed: tuple[Setting, ...]) -> tuple[Cut, ...]:
             if pair.left not in gone and pair.right not in gone
         ),
         *_cuts_of(scene, changed),
+        *(
+            Cut(
+                what=f"from {name} through Services: its routing domain is another",
+                pods=scene.before.pods(name),
+            )
+            for name in rezoned(scene.base, scene.head)
+        ),
     )
 
 
