@@ -9,6 +9,7 @@ from verifier.batch import DADDR, DPORT, MARK, SADDR, Batch
 from verifier.fault import Contradiction, NotModelled
 from verifier.intervals import Interval, Intervals, point, union
 from verifier.matching import COLUMNS, FAMILIES, Key, Keys, Live
+from verifier.packets import Tracking
 from verifier.ruleset import (
     Element,
     Field,
@@ -55,7 +56,8 @@ class MappedMark:
 
 @dataclass(slots=True)
 class ZoneEffect:
-    """Too late once connection tracking has seen the packet (nft_ct_set_zone_eval)."""
+    """Too late once connection tracking has seen the packet, and where another has had his say
+    (nft_ct_set_zone_eval): the first zone counts."""
 
     zone: int | Key
 
@@ -68,17 +70,22 @@ class ZoneEffect:
 
     @staticmethod
     def _into(batch: Batch, zone: int, scene: Scene) -> Batch:
-        return batch if scene.tracked else batch.with_zone(zone)
+        return batch if scene.tracked or _is_settled(batch) else batch.with_zone(zone)
 
 
 @dataclass(slots=True)
 class NotrackEffect:
-    """Too late once connection tracking has seen the packet (nft_notrack_eval)."""
+    """Too late once connection tracking has seen the packet, or it has a zone (nft_notrack_eval)."""
 
     def apply(self, live: list[Live], scene: Scene) -> tuple[list[Live], list[Batch]]:
         if scene.tracked:
             return live, []
-        return [(batch.untracked(), element) for batch, element in live], []
+        return [(b if _is_settled(b) else b.untracked(), element) for b, element in live], []
+
+
+def _is_settled(batch: Batch) -> bool:
+    """Whether a rule has decided how the packet is tracked; the next ones change nothing of it."""
+    return batch.zone is not None or batch.now_tracking == Tracking.UNTRACKED
 
 
 @dataclass(slots=True)

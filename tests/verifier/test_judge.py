@@ -134,3 +134,10 @@ def test_nobody_else_gets_a_source_as_if_he_met_himself() -> None:
     assert only(violations, Kind.APART).sentence == (
         "a rule of chain sources gives others a source than pods that a Service leads to themselves"
     )
+
+
+def test_the_first_zone_that_a_packet_gets_is_the_one_that_counts() -> None:
+    """nft_ct_set_zone_eval leaves alone what has one."""
+    zones = "ct zone set iifgroup map @zones"
+    violations = faulty("overlapping-networks", "node-1", zones, f"iifgroup 1 ct zone set 2\n\t\t{zones}")
+    assert only(violations, Kind.ZONE)
