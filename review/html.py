@@ -14,6 +14,7 @@ from review.html_style import STYLE
 from review.lines import printable
 from review.markdown_details import group_title
 from review.model import Bearing, Bond, Finding, Line, Matter, NodeGroup, Review, Revision, Side
+from review.picture import remarks
 from review.svg import standings, svg
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
@@ -126,8 +127,7 @@ def _policy(review: Review) -> Iterator[str]:
 def _picture(review: Review) -> Iterator[str]:
     drawn = svg(review.picture)
     if drawn:
-        left_out = review.picture.left_out
-        more = f"; {left_out:,} more are left out" if left_out else ""
+        more = "".join(f"; {remark}" for remark in remarks(review.picture))
         keys = "".join(standings(review.picture))
         yield f"<figure>\n{drawn}<figcaption>{keys}{more}</figcaption>\n</figure>\n"
 

@@ -16,6 +16,7 @@ from review.markdown_parts import SHORT_COMMIT, Section, clipped, fixed, quoted
 from review.markdown_text import code, fenced, prose
 from review.mermaid import mermaid
 from review.model import Review, Revision
+from review.picture import remarks
 
 LIMIT: Final = 60_000
 """Characters. GitHub takes 65,536 for a comment."""
@@ -78,8 +79,8 @@ def _picture(review: Review) -> Section | None:
     drawn = mermaid(review.picture)
     if not drawn:
         return None
-    left_out = review.picture.left_out
-    note = [f"{left_out:,} more are left out of the picture.", ""] if left_out else []
+    told = [f"{remark}." for remark in remarks(review.picture)]
+    note = [*told, ""] if told else []
     full = (*fenced(drawn, "mermaid"), "", *_LEGEND, *note)
     return Section(forms=(full, ("The picture is left out here: `--format html` has it.",)))
 

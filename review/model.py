@@ -235,6 +235,8 @@ class Picture(Struct, frozen=True, kw_only=True, rename="camel"):
     edges: tuple[PictureEdge, ...] = ()
     left_out: int = 0
     """Networks that would belong here, but for the bound."""
+    edges_left_out: int = 0
+    """New and gone edges between what is here, likewise."""
 
 
 class Standing(StrEnum):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from compiler.reachability import Reachability
+from review.headline import counted
 from review.model import Arrival, Bearing, Bond, Picture, PictureEdge, PictureNode, Setting, Standing
 
 MAX_NODES: Final = 24
@@ -37,6 +38,7 @@ class _Canvas:
     nodes: dict[str, PictureNode] = field(default_factory=dict)
     edges: dict[tuple[str, str], PictureEdge] = field(default_factory=dict)
     left_out: set[str] = field(default_factory=set)
+    edges_left_out: set[tuple[str, str]] = field(default_factory=set)
 
     def node(self, name: str, kind: str, standing: Standing) -> bool:
         """Whether there is a place for it."""
@@ -49,10 +51,14 @@ class _Canvas:
         return True
 
     def edge(self, left: str, right: str, standing: Standing, *, directed: bool = False) -> None:
-        if left in self.nodes and right in self.nodes and len(self.edges) < MAX_EDGES:
-            self.edges.setdefault(
-                (left, right), PictureEdge(left=left, right=right, standing=standing, directed=directed)
+        if left not in self.nodes or right not in self.nodes or (left, right) in self.edges:
+            return
+        if len(self.edges) < MAX_EDGES:
+            self.edges[left, right] = PictureEdge(
+                left=left, right=right, standing=standing, directed=directed
             )
+        elif standing is not Standing.STAYS:
+            self.edges_left_out.add((left, right))
 
     def has_room_for(self, networks: tuple[str, ...]) -> bool:
         """Of a router's networks: for all, or for enough to see what it is."""
@@ -78,8 +84,21 @@ def picture_of(shown: Shown) -> Picture:
     if canvas.nodes:
         _draw_neighbours(canvas, shown.after, standings)
     return Picture(
-        nodes=tuple(canvas.nodes.values()), edges=tuple(canvas.edges.values()), left_out=len(canvas.left_out)
+        nodes=tuple(canvas.nodes.values()),
+        edges=tuple(canvas.edges.values()),
+        left_out=len(canvas.left_out),
+        edges_left_out=len(canvas.edges_left_out),
     )
+
+
+def remarks(picture: Picture) -> tuple[str, ...]:
+    """What the picture does not have, in clauses without a full stop."""
+    found = []
+    if picture.left_out:
+        found.append(f"{picture.left_out:,} more are left out of the picture")
+    if picture.edges_left_out:
+        found.append(f"{counted(picture.edges_left_out, 'new or gone edge')} more are not drawn")
+    return tuple(found)
 
 
 def _draw_bond(canvas: _Canvas, bond: Bond, standing: Standing, standings: dict[str, Standing]) -> None:

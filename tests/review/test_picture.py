@@ -9,11 +9,13 @@ from xml.etree import ElementTree
 import pytest
 
 from review.html import html
+from review.markdown import markdown
 from review.mermaid import mermaid
 from review.model import Picture, PictureEdge, PictureNode, Standing
 from review.picture import MAX_EDGES, MAX_NODES
 from review.svg import svg
 from tests.golden.review_case import REVIEW_CASES, reviewed
+from tests.review import scene
 
 DRAWN = [name for name in REVIEW_CASES if reviewed(name).picture.nodes]
 TAGS = frozenset(
@@ -93,6 +95,23 @@ def test_a_large_change_is_drawn_in_part_and_the_rest_is_counted() -> None:
     assert len(picture.nodes) <= MAX_NODES
     assert len(picture.edges) <= MAX_EDGES
     assert picture.left_out == 380
+
+
+def test_new_edges_that_have_no_room_are_counted_and_said() -> None:
+    """24 networks, each in a mesh of four with others by each of two labels."""
+    networks = {
+        f"{n:02}.yaml": scene.network(f"n{n:02}", f"10.1.{n}.0/24", labels=f"a: g{n // 4}, b: g{n % 6}")
+        for n in range(MAX_NODES)
+    }
+    routers = {
+        f"{label}{n}.yaml": scene.router(f"{label}{n}", selector=f"{label}: g{n}")
+        for label in "ab"
+        for n in range(6)
+    }
+    review = scene.reviewed(networks, networks | routers)
+
+    assert (len(review.picture.edges), review.picture.edges_left_out) == (MAX_EDGES, 12)
+    assert "\n12 new or gone edges more are not drawn.\n" in markdown(review)
 
 
 def test_what_changes_is_told_from_what_stays() -> None:
