@@ -12,7 +12,7 @@ from compiler.model import Declarations
 from review.headline import counted
 from review.model import Certificate
 from review.model_cluster import NOTE, model_cluster
-from review.proof import Unjudged, prove
+from review.proof import Unjudged, absent, prove, remarked
 from verifier.certificate import Counts
 from verifier.judge import Verdict
 
@@ -33,7 +33,10 @@ def certificate_of(compilation: Compilation, kind: str = "") -> Certificate:
     except Unjudged as error:
         return Certificate(proved=False, line=f"The verifier does not understand what was compiled: {error}.")
     if verdict.proved:
-        return Certificate(proved=True, line=_proof(verdict, kind), details=verdict.certificate.assumptions)
+        remark = absent(compilation)
+        details = remarked(verdict, remark).certificate.assumptions
+        line = f"{_proof(verdict, kind)}. {remark}".rstrip(" .")
+        return Certificate(proved=True, line=line, details=details)
     number = counted(len(verdict.violations), "violation")
     return Certificate(
         proved=False,

@@ -92,10 +92,8 @@ def command(
     with progress("compiling"):
         basis, problems = basis_of(snapshot, inventory, allocations, plans)
     verdict = _verdict(basis, plans, node, dump) if basis is not None else None
-    if verdict is not None and inventory is None:
-        from review.model_cluster import of_model
-
-        verdict = of_model(verdict)
+    if verdict is not None and basis is not None:
+        verdict = _remarked(verdict, basis, inventory, node)
     _report(snapshot, problems, verdict, output, everything=everything)
     if verdict is None or not verdict.proved:
         return ExitCode.PROBLEMS
@@ -143,6 +141,16 @@ def _verdict(basis: Basis, plans: Path | None, node: str | None, dump: Path | No
         if plans is not None:
             return judge_plans(basis, plans, judged)
         return judge_compilation(basis, judged)
+
+
+def _remarked(verdict: Verdict, basis: Basis, inventory: Path | None, node: str | None) -> Verdict:
+    """With what was not judged because nobody knows it, or it is nowhere yet."""
+    from review.model_cluster import NOTE
+    from review.proof import absent, remarked
+
+    if inventory is None:
+        return remarked(verdict, NOTE)
+    return verdict if node is not None else remarked(verdict, absent(basis.compilation))
 
 
 def _report(

@@ -16,8 +16,7 @@ from collections.abc import Iterable, Iterator
 from rich.text import Text
 
 from cli.problem_text import counted, safe
-from review.model_cluster import NOTE
-from verifier.certificate import Certificate, Counts
+from verifier.certificate import ASSUMPTIONS, Certificate, Counts
 from verifier.judge import Verdict
 from verifier.violation import Violation
 
@@ -33,12 +32,12 @@ def verdict_texts(verdict: Verdict, *, shown: int | None) -> Iterator[Text]:
             f": {counted(certificate.counts.nodes, 'node')} let pass exactly what is declared",
             style="default",
         )
-        yield from _model(certificate)
+        yield from _remarks(certificate)
         yield from _certified(certificate)
         return
     groups = _alike(verdict.violations)
     yield Text("not proved", style="bold red").append(f": {_extent(verdict.violations)}", style="default")
-    yield from _model(certificate)
+    yield from _remarks(certificate)
     for group in groups[:shown]:
         yield Text()
         yield from _violation(group)
@@ -95,10 +94,11 @@ def _labelled(label: str, text: str) -> Text:
     return Text(f"  {label:{len(_INDENT) - 2}}", style="dim").append(text, style="default")
 
 
-def _model(certificate: Certificate) -> Iterator[Text]:
+def _remarks(certificate: Certificate) -> Iterator[Text]:
     """What a reader must know who thinks of a real cluster."""
-    if NOTE in certificate.assumptions:
-        yield _labelled("of", NOTE)
+    for remark in certificate.assumptions:
+        if remark not in ASSUMPTIONS:
+            yield _labelled("but", remark)
 
 
 def _certified(certificate: Certificate) -> Iterator[Text]:

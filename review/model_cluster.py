@@ -8,16 +8,12 @@ default network. What only a cluster knows is not in it: labels of namespaces, S
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from compiler.inventory import Endpoint, EndpointSlice, Inventory, Namespace, Node, Pod, Service, ServicePort
 from compiler.model import Address, Declarations, InfrastructureKeyword, Prefix
 from compiler.names import NodeName, ObjectName
-
-if TYPE_CHECKING:
-    from verifier.judge import Verdict
 
 NODES: Final = (NodeName("node-1"), NodeName("node-2"))
 NOTE: Final = (
@@ -56,12 +52,6 @@ def model_cluster(declarations: Declarations) -> Inventory:
         services={service.name: service for service, _ in infrastructure},
         slices={slice_.name: slice_ for _, slices in infrastructure for slice_ in slices},
     )
-
-
-def of_model(verdict: Verdict) -> Verdict:
-    """The verdict of such a cluster, which says so."""
-    assumptions = (NOTE, *verdict.certificate.assumptions)
-    return replace(verdict, certificate=replace(verdict.certificate, assumptions=assumptions))
 
 
 def _infrastructure(

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import closing
+from dataclasses import replace
 
 from compiler.compilation import Compilation
 from compiler.inventory import Pod
 from compiler.names import ObjectName
-from compiler.plan import NodePlan
+from compiler.plan import NodePlan, Presence
 from review.crew import Crew
 from review.forked import processes_for
+from review.headline import some
 from review.node_text import rendered
 from review.proof_memory import Memory, Source, Unjudged
 from verifier.certificate import digest_of
 from verifier.judge import Progress, Verdict, sum_up
 from verifier.meaning import Meaning, meaning_of
 
-__all__ = ["Memory", "Unjudged", "compiled_source", "judged", "prove"]
+__all__ = ["Memory", "Unjudged", "absent", "compiled_source", "judged", "prove", "remarked"]
 
 
 def prove(
@@ -40,6 +42,31 @@ def prove(
     pods = inputs.inventory.pods
     sources = [compiled_source(plan, pods) for plan in compilation.plans.values()]
     return judged(meaning, sources, memory=memory or Memory(), progress=progress, processes=processes)
+
+
+def absent(compilation: Compilation) -> str:
+    """A sentence about networks that are on no node, for nobody has proved anything of them; "" for none."""
+    present = {
+        network.name
+        for plan in compilation.plans.values()
+        for network in plan.networks
+        if network.presence is Presence.PRESENT
+    }
+    names = sorted(n.name for n in compilation.inputs.declarations.networks if n.name not in present)
+    if not names:
+        return ""
+    return (
+        f"Without a pod in the inventory a network is on no node, and nothing of it was judged: "
+        f"{some(list(map(str, names)))}."
+    )
+
+
+def remarked(verdict: Verdict, remark: str) -> Verdict:
+    """The verdict with what its reader must know first, among its assumptions; the same for ""."""
+    if not remark:
+        return verdict
+    assumptions = (remark, *verdict.certificate.assumptions)
+    return replace(verdict, certificate=replace(verdict.certificate, assumptions=assumptions))
 
 
 def compiled_source(plan: NodePlan, pods: Mapping[ObjectName, Pod]) -> Source:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Final
 
 _KEYS: Final = (b"lastHeartbeatTime", b"creationTimestamp", b"lastTransitionTime", b"startTime", b"startedAt")
@@ -17,7 +18,17 @@ _TIME: Final = re.compile(rb"\"?: ?\"?(\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5
 
 def newest_time(text: bytes) -> str:
     """As RFC 3339 has it, in UTC; "" where there is none."""
-    return max((time for key in _KEYS for time in _times(text, key)), default="")
+    times = {time for key in _KEYS for time in _times(text, key)}
+    return next((time for time in sorted(times, reverse=True) if _is_time(time)), "")
+
+
+def _is_time(text: str) -> bool:
+    """Not all that looks like one is in a calendar."""
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _times(text: bytes, key: bytes) -> Iterator[str]:

@@ -49,7 +49,7 @@ def test_without_an_inventory_a_model_of_two_nodes_is_judged_which_the_certifica
     assert outcome.code == 0
     assert outcome.out.startswith(
         "proved: 2 nodes let pass exactly what is declared\n"
-        "  of        No inventory was given: this is of a model with two nodes"
+        "  but       No inventory was given: this is of a model with two nodes"
     )
     told = json.loads(certificate.read_text())["assumptions"][0]
     assert told.startswith("No inventory was given: this is of a model with two nodes")
@@ -89,6 +89,20 @@ def test_what_is_compiled_is_proved(tmp_path: Path) -> None:
 
     assert (outcome.code, outcome.errors) == (0, "")
     assert outcome.out.splitlines()[0] == "proved: 2 nodes let pass exactly what is declared"
+
+
+def test_networks_that_are_on_no_node_yet_are_not_passed_off_as_judged(tmp_path: Path) -> None:
+    text = (GOLDEN / "mesh" / "input" / "inventory.yaml").read_text()
+    inventory = tmp_path / "inventory.yaml"
+    inventory.write_text(text.replace("atoll.dev/network: blue", "atoll.dev/network: red"))
+
+    outcome = atoll("verify", GOLDEN / "mesh" / "input", "--inventory", inventory)
+
+    assert outcome.code == 0
+    assert outcome.out.splitlines()[1] == (
+        "  but       Without a pod in the inventory a network is on no node, and nothing of it was judged:"
+        " team-a/blue."
+    )
 
 
 def test_machines_get_the_verdict_by_its_schema() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from review.model import Bearing, Matter, Verdict
+from review.taken import newest_time
 from review.unknown import unknown
 from tests.review.scene import network, reviewed, router, states
 
@@ -164,3 +165,8 @@ def test_without_anything_before_what_new_networks_open_is_told() -> None:
     files = {"red.yaml": network("red", "10.1.0.0/24", spec="  egress: snat\n")}
     review = reviewed({"cluster.yaml": b"kind: ClusterConfig\n"}, files)
     assert "team-a/red may newly leave the cluster." in review.headline
+
+
+def test_an_inventory_is_as_old_as_its_newest_time_that_is_one() -> None:
+    text = b'{"creationTimestamp":"2026-19-39T29:59:59Z"} {"startTime":"2026-11-20T10:00:00Z"}'
+    assert newest_time(text) == "2026-11-20T10:00:00Z"
