@@ -263,14 +263,15 @@ class Routing:
 def _implied(state: State) -> Iterator[Route]:
     """The routes that a kernel adds by itself for the addresses of links."""
     for link in state.links.values():
-        master = state.links.get(link.master) if link.master else None
+        master = state.links.get(link.master) if link.master else link
         vrf = master.table if master is not None and master.kind == "vrf" else None
         for entry in link.addresses:
             yield from _of_address(link, entry, vrf)
 
 
 def _of_address(link: Link, entry: LinkAddress, vrf: int | None) -> Iterator[Route]:
-    """In a VRF its table holds both; on the loopback device the whole prefix is the node's own."""
+    """In a VRF, and of the VRF's device, its table holds both (l3mdev_fib_table); on the loopback device the
+    whole prefix is the node's own."""
     family, number = entry.address
     bits = 32 if family == 4 else 128
     first = number & ~((1 << (bits - entry.length)) - 1)

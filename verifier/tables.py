@@ -9,7 +9,7 @@ from compiler.names import NetworkNumber
 from verifier.address_text import prefix_text
 from verifier.fabric import Fabric
 from verifier.meaning import Meaning
-from verifier.state import LOCAL_TABLE, MAIN_TABLE, Address, Route
+from verifier.state import LOCAL_TABLE, MAIN_TABLE, Address, Route, RouteKind
 from verifier.violation import Kind, Violation
 
 
@@ -31,7 +31,14 @@ def _tables(fabric: Fabric) -> Iterator[Violation]:
     ports = {port.link: port.network for port in fabric.ports}
     for route in fabric.node.state.routes:
         number = NetworkNumber(route.table - base)
-        if number not in fabric.vrfs or number not in networks or route.link is None:
+        if number not in fabric.vrfs or number not in networks:
+            continue
+        if route.kind is RouteKind.THROW:
+            sentence = (
+                f"the table of {networks[number].name} leaves {_prefix(route)} to the node's own tables"
+            )
+            yield fabric.violation(Kind.ROUTING, sentence, number)
+        if route.link is None:
             continue
         target = ports.get(route.link)
         if inside.get(route.link) != number and target not in networks[number].reach:

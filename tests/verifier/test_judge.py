@@ -141,3 +141,20 @@ def test_the_first_zone_that_a_packet_gets_is_the_one_that_counts() -> None:
     zones = "ct zone set iifgroup map @zones"
     violations = faulty("overlapping-networks", "node-1", zones, f"iifgroup 1 ct zone set 2\n\t\t{zones}")
     assert only(violations, Kind.ZONE)
+
+
+def test_an_address_of_a_vrf_itself_swallows_what_is_sent_there() -> None:
+    """Its local route is in the VRF's table, not in the node's (l3mdev_fib_table)."""
+    rules = "# rules\n"
+    violations = faulty("mesh", "node-1", rules, f"ip address add 10.2.0.9/32 dev vn2\n{rules}")
+    sentence = "a pod of team-a/red does not reach 10.2.0.9 of team-a/blue, which it may"
+    assert only(violations, Kind.BLOCKED).sentence == sentence
+
+
+def test_what_a_vrf_leaves_to_the_nodes_own_tables_is_seen() -> None:
+    rules = "# rules\n"
+    thrown = "ip -4 route add throw 10.1.0.0/24 table 1000001 proto 65"
+    violations = faulty("mesh", "node-1", rules, f"{thrown}\n{rules}")
+    assert only(violations, Kind.ROUTING).sentence == (
+        "the table of team-a/blue leaves 10.1.0.0/24 to the node's own tables"
+    )
