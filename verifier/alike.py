@@ -18,7 +18,19 @@ from verifier.fabric import OURS, Fabric
 from verifier.intervals import Interval
 from verifier.openings import ENDPOINT_V4, ENDPOINT_V6
 from verifier.routing import LOOPBACK
-from verifier.ruleset import Element, Field, Lookup, MapLookup, Match, Nat, Rule, SetMark, SetZone, VerdictMap
+from verifier.ruleset import (
+    Cell,
+    Element,
+    Field,
+    Lookup,
+    MapLookup,
+    Match,
+    Nat,
+    Rule,
+    SetMark,
+    SetZone,
+    VerdictMap,
+)
 from verifier.violation import Kind, Violation
 
 _FAMILIES: Final[Mapping[Field, int]] = {
@@ -162,9 +174,15 @@ class _Blocks:
         for key in sorted(expected - named):
             who = address_text((family, key[1][0]))
             return f"forgets {who}, whom a Service leads to itself", (NetworkNumber(key[0][0]),)
-        if named - expected:
+        if any(self._touched(family, cell) for key in named - expected for cell in key[1:]):
             return "gives others a source than pods that a Service leads to themselves", ()
         return None
+
+    def _touched(self, family: int, cell: Cell) -> bool:
+        """Whether some address of a block here is in it: of others, no pod's packets leave by a port here."""
+        if isinstance(cell, str):
+            return True
+        return any(first <= cell[1] and cell[0] <= last for first, last, _ in self._ranges[family])
 
     def _meeting(self, family: int) -> Iterator[tuple[NetworkNumber, int]]:
         """Pods of the node behind a Service that answers their own network."""
