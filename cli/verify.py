@@ -93,7 +93,7 @@ def command(
         basis, problems = basis_of(snapshot, inventory, allocations, plans)
     verdict = _verdict(basis, plans, node, dump) if basis is not None else None
     if verdict is not None and basis is not None:
-        verdict = _remarked(verdict, basis, inventory, node)
+        verdict = _remarked(verdict, basis, inventory, plans)
     _report(snapshot, problems, verdict, output, everything=everything)
     if verdict is None or not verdict.proved:
         return ExitCode.PROBLEMS
@@ -143,14 +143,15 @@ def _verdict(basis: Basis, plans: Path | None, node: str | None, dump: Path | No
         return judge_compilation(basis, judged)
 
 
-def _remarked(verdict: Verdict, basis: Basis, inventory: Path | None, node: str | None) -> Verdict:
-    """With what was not judged because nobody knows it, or it is nowhere yet."""
+def _remarked(verdict: Verdict, basis: Basis, inventory: Path | None, plans: Path | None) -> Verdict:
+    """With what was not judged because nobody knows it, or it is in no plan yet."""
+    from review.first_pods import absent_networks, unjudged
     from review.model_cluster import NOTE
-    from review.proof import absent, remarked
+    from review.proof import remarked
 
     if inventory is None:
         return remarked(verdict, NOTE)
-    return verdict if node is not None else remarked(verdict, absent(basis.compilation))
+    return verdict if plans is None else remarked(verdict, unjudged(absent_networks(basis.compilation)))
 
 
 def _report(

@@ -8,11 +8,11 @@ default network. What only a cluster knows is not in it: labels of namespaces, S
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import islice, product
 from typing import Final
 
 from compiler.inventory import Endpoint, EndpointSlice, Inventory, Namespace, Node, Pod, Service, ServicePort
-from compiler.model import Address, Declarations, InfrastructureKeyword, Prefix
+from compiler.model import Address, Declarations, InfrastructureKeyword, Prefix, VirtualNetwork
 from compiler.names import NodeName, ObjectName
 
 NODES: Final = (NodeName("node-1"), NodeName("node-2"))
@@ -32,16 +32,7 @@ _OTHER: Final = (ServicePort(name="", protocol="TCP", port=80),)
 def model_cluster(declarations: Declarations) -> Inventory:
     config = declarations.config
     nodes = {name: Node(name=name, addresses=_nth(config.node_ranges, n)) for n, name in enumerate(NODES)}
-    pods = [
-        Pod(
-            name=ObjectName(namespace=network.name.namespace, name=f"{network.name.name}-on-{node}"),
-            uid=f"{network.name}-on-{node}",
-            node=node,
-            network=str(network.name),
-        )
-        for network in declarations.networks
-        for node in NODES
-    ]
+    pods = list(pods_of_model(declarations.networks, NODES))
     infrastructure = list(_infrastructure(declarations, nodes[NODES[0]].addresses))
     names = (*(pod.name for pod in pods), *(router.name for router in declarations.routers))
     spaces = {name.namespace for name in names} | {one.name.namespace for one, _ in infrastructure}
@@ -52,6 +43,18 @@ def model_cluster(declarations: Declarations) -> Inventory:
         services={service.name: service for service, _ in infrastructure},
         slices={slice_.name: slice_ for _, slices in infrastructure for slice_ in slices},
     )
+
+
+def pods_of_model(networks: Iterable[VirtualNetwork], nodes: Iterable[NodeName]) -> Iterator[Pod]:
+    """One of each network on each node, without an address."""
+    for network, node in product(networks, nodes):
+        name = f"{network.name.name}-on-{node}"
+        yield Pod(
+            name=ObjectName(namespace=network.name.namespace, name=name),
+            uid=f"{network.name}-on-{node}",
+            node=node,
+            network=str(network.name),
+        )
 
 
 def _infrastructure(

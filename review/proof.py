@@ -9,21 +9,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import replace
+from typing import NamedTuple
 
 from compiler.compilation import Compilation
 from compiler.inventory import Pod
 from compiler.names import ObjectName
-from compiler.plan import NodePlan, Presence
+from compiler.plan import NodePlan
 from review.crew import Crew
+from review.first_pods import absent_networks, nodes_for_first_pods, tried, unjudged, with_first_pods
 from review.forked import processes_for
-from review.headline import some
 from review.node_text import rendered
 from review.proof_memory import Memory, Source, Unjudged
 from verifier.certificate import digest_of
 from verifier.judge import Progress, Verdict, sum_up
 from verifier.meaning import Meaning, meaning_of
 
-__all__ = ["Memory", "Unjudged", "absent", "compiled_source", "judged", "prove", "remarked"]
+__all__ = [
+    "Memory",
+    "Proof",
+    "Unjudged",
+    "compiled_source",
+    "judged",
+    "prove",
+    "prove_with_first_pods",
+    "remarked",
+]
 
 
 def prove(
@@ -44,21 +54,34 @@ def prove(
     return judged(meaning, sources, memory=memory or Memory(), progress=progress, processes=processes)
 
 
-def absent(compilation: Compilation) -> str:
-    """A sentence about networks that are on no node, for nobody has proved anything of them; "" for none."""
-    present = {
-        network.name
-        for plan in compilation.plans.values()
-        for network in plan.networks
-        if network.presence is Presence.PRESENT
-    }
-    names = sorted(n.name for n in compilation.inputs.declarations.networks if n.name not in present)
+class Proof(NamedTuple):
+    """`tried` and `missing`: sentences of review.first_pods about networks that are on no node."""
+
+    verdict: Verdict
+    tried: str
+    missing: str
+
+
+def prove_with_first_pods(compilation: Compilation, *, progress: Progress | None = None) -> Proof:
+    """Of every node's plan, and of networks that no pod is of yet. Raises Unjudged."""
+    memory = Memory()
+    verdict = prove(compilation, memory=memory, progress=progress)
+    names = absent_networks(compilation)
     if not names:
-        return ""
-    return (
-        f"Without a pod in the inventory a network is on no node, and nothing of it was judged: "
-        f"{some(list(map(str, names)))}."
+        return Proof(verdict, "", "")
+    later = with_first_pods(compilation)
+    if later.refused:
+        return Proof(verdict, "", unjudged(names))
+    missing = absent_networks(later)
+    found = prove(later, memory=memory, progress=progress)
+    further = tuple(one for one in found.violations if one not in verdict.violations)
+    counts = found.certificate.counts
+    whole = Verdict(
+        violations=(*verdict.violations, *further),
+        certificate=replace(verdict.certificate, counts=counts),
     )
+    judged_too = tuple(name for name in names if name not in missing)
+    return Proof(whole, tried(judged_too, nodes_for_first_pods(compilation)), unjudged(missing))
 
 
 def remarked(verdict: Verdict, remark: str) -> Verdict:

@@ -214,14 +214,16 @@ def test_the_verifier_says_of_head_what_it_proved(desk: Desk) -> None:
     assert certificate["proved"] is True
 
 
-def test_a_proof_says_of_which_networks_it_says_nothing(desk: Desk) -> None:
+def test_a_proof_says_which_networks_no_pod_is_of_yet(desk: Desk) -> None:
     desk.commit("Ada", TWO)
     desk.commit("Bea", JOINED | {"green.yaml": network("green", "10.3.0.0/24")})
 
     certificate = desk.review("main~1", "main", "--inventory", desk.inventory, "--proof")["certificate"]
 
     assert isinstance(certificate, dict)
-    assert certificate["line"].endswith("on no node, and nothing of it was judged: team-a/green")
+    assert certificate["proved"] is True
+    assert "On no node yet, so judged as if each had a pod on node-1" in certificate["line"]
+    assert certificate["line"].endswith(": team-a/green")
 
 
 def test_a_review_is_kept_in_every_form_that_is_kept(desk: Desk, tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_what_is_compiled_is_proved(tmp_path: Path) -> None:
     assert outcome.out.splitlines()[0] == "proved: 2 nodes let pass exactly what is declared"
 
 
-def test_networks_that_are_on_no_node_yet_are_not_passed_off_as_judged(tmp_path: Path) -> None:
+def test_networks_that_are_on_no_node_yet_are_judged_with_a_pod_on_two(tmp_path: Path) -> None:
     text = (GOLDEN / "mesh" / "input" / "inventory.yaml").read_text()
     inventory = tmp_path / "inventory.yaml"
     inventory.write_text(text.replace("atoll.dev/network: blue", "atoll.dev/network: red"))
@@ -100,8 +100,7 @@ def test_networks_that_are_on_no_node_yet_are_not_passed_off_as_judged(tmp_path:
 
     assert outcome.code == 0
     assert outcome.out.splitlines()[1] == (
-        "  but       Without a pod in the inventory a network is on no node, and nothing of it was judged:"
-        " team-a/blue."
+        "  but       On no node yet, so judged as if each had a pod on node-1 and node-2: team-a/blue."
     )
 
 

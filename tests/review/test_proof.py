@@ -15,7 +15,7 @@ from compiler.model import Egress
 from compiler.names import NodeName
 from compiler.parse import parse
 from review.node_text import NodeText, rendered
-from review.proof import judged, prove
+from review.proof import judged, prove, prove_with_first_pods
 from review.proof_memory import Memory, Source, Unjudged
 from review.witnesses import witnesses_of
 from tests.compiler.declared import declarations, router, where
@@ -39,6 +39,27 @@ def test_every_golden_case_is_proved() -> None:
     refuted = [name for name, found in compilations.items() if found is not None and not prove(found).proved]
     assert refuted == []
     assert sum(found is not None for found in compilations.values()) > 70
+
+
+def test_networks_without_pods_are_proved_with_first_pods_on_two_nodes() -> None:
+    alone = prove(APART)
+
+    proof = prove_with_first_pods(APART)
+
+    assert proof.verdict.proved
+    assert proof.tried == (
+        "On no node yet, so judged as if each had a pod on node-1 and node-2: team-a/blue."
+    )
+    assert proof.missing == ""
+    assert proof.verdict.certificate.digest == alone.certificate.digest
+    assert proof.verdict.certificate.counts.entries > alone.certificate.counts.entries
+
+
+def test_networks_are_named_as_unjudged_where_there_is_no_node_for_a_first_pod() -> None:
+    proof = prove_with_first_pods(compile(declarations(RED), cluster(nodes=0), Allocations()))
+
+    assert proof.tried == ""
+    assert proof.missing.endswith("nothing of it was judged: team-a/red.")
 
 
 def test_a_dense_cluster_is_proved() -> None:
