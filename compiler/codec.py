@@ -12,15 +12,14 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from enum import Enum
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Any, Final, TypeVar, get_type_hints
+from typing import Any, Final, TypeVar, get_origin, get_type_hints
 
 import msgspec
 from cattrs import Converter, transform_error
 from cattrs.errors import BaseValidationError
-from cattrs.gen import make_dict_structure_fn, override
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from compiler.allocations import Allocations
 from compiler.consistency import contradiction
@@ -92,21 +91,10 @@ def _encode(document: Mapping[str, object]) -> bytes:
     return msgspec.json.format(compact, indent=1) + b"\n"
 
 
-def _plain(value: Any) -> Any:
-    """A value as JSON has it: camelCase fields, atoms as their text."""
-    if isinstance(value, _ATOMS):
-        return str(value)
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
-    if isinstance(value, Mapping):
-        pairs = ((str(key), _plain(item)) for key, item in value.items())
-        return dict(sorted(pairs, key=lambda pair: pair[0]))
-    if is_dataclass(value):
-        kind: Any = type(value)
-        return {key: _plain(getattr(value, name)) for name, key in _keys(kind)}
-    return value
+def _plain(value: Any) -> dict[str, Any]:
+    """A dataclass as JSON has it: camelCase fields, atoms as their text."""
+    plain: dict[str, Any] = _converter().unstructure(value)
+    return plain
 
 
 @cache
@@ -157,7 +145,26 @@ def _converter() -> Converter:
     converter.register_structure_hook_func(lambda kind: kind == Address, _parsed(ip_address))
     converter.register_structure_hook_func(lambda kind: kind == Prefix, _parsed(ip_network))
     converter.register_structure_hook_factory(is_dataclass, lambda kind: _structure(converter, kind))
+    for atom in _ATOMS:
+        converter.register_unstructure_hook(atom, str)
+    converter.register_unstructure_hook_func(_is_mapping, lambda value: _plain_mapping(converter, value))
+    converter.register_unstructure_hook_factory(is_dataclass, lambda kind: _unstructure(converter, kind))
     return converter
+
+
+def _is_mapping(kind: Any) -> bool:
+    origin = get_origin(kind) or kind
+    return isinstance(origin, type) and issubclass(origin, Mapping)
+
+
+def _plain_mapping(converter: Converter, value: Mapping[Any, Any]) -> dict[str, Any]:
+    pairs = ((str(key), converter.unstructure(item)) for key, item in value.items())
+    return dict(sorted(pairs, key=lambda pair: pair[0]))
+
+
+def _unstructure(converter: Converter, kind: type) -> Callable[[Any], dict[str, Any]]:
+    renamed: dict[str, Any] = {name: override(rename=key) for name, key in _keys(kind)}
+    return make_dict_unstructure_fn(kind, converter, **renamed)
 
 
 def _structure(converter: Converter, kind: type) -> Callable[[Any, Any], Any]:
