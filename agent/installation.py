@@ -113,11 +113,17 @@ class Installation:
         }
         whole = {
             "cniVersion": _VERSIONS[0],
-            "cniVersions": list(_VERSIONS),
+            "cniVersions": self._versions(),
             "name": "atoll",
             "plugins": [plugin],
         }
         return json.dumps(whole, indent=2).encode() + b"\n"
+
+    def _versions(self) -> list[str]:
+        """Multus (4.2) calls by the newest of these, and answers so to a runtime that may not know it."""
+        above = [other for other in self._others() if other.file < NAME and _calls_ours(other)]
+        newer = [v for v in _VERSIONS[1:] if all(v in other.versions for other in above)]
+        return [_VERSIONS[0], *newer]
 
     def _others(self) -> Iterator[NetworkFile]:
         return (other for other in network_files(self.configurations) if other.file != NAME)

@@ -24,6 +24,8 @@ class NetworkFile:
     """Its name in the folder."""
     network: str
     text: str
+    versions: tuple[str, ...]
+    """Of CNI, that it declares."""
     capabilities: tuple[str, ...]
     """That its plugins declare."""
 
@@ -44,6 +46,7 @@ def network_files(folder: Path) -> Iterator[NetworkFile]:
                 file=path.name,
                 network=str(name),
                 text=content.decode(errors="replace"),
+                versions=_versions(network),
                 capabilities=tuple(one for plugin in plugins for one in _capabilities(plugin)),
             )
 
@@ -76,6 +79,12 @@ def _plugins(path: Path, network: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         return plugins
     folder = path.parent / network["name"]
     return [*plugins, *(_decoded(read(one) or b"") for one in sorted(folder.glob("*.conf")))]
+
+
+def _versions(network: Mapping[str, Any]) -> tuple[str, ...]:
+    listed = network.get("cniVersions")
+    declared = [network.get("cniVersion"), *(listed if isinstance(listed, list) else ())]
+    return tuple(version for version in declared if isinstance(version, str))
 
 
 def _is_name(name: object) -> bool:

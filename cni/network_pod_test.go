@@ -284,6 +284,7 @@ func TestWithoutTheAgentItsLastGoodPlanSaysWhoIsOfTheDefaultNetwork(t *testing.T
 		"without UID":               {whole, podNamed("odd-0", ""), false},
 		"of another namespace":      {whole, strings.Replace(podNamed("cart-0", "uid-1"), "shop", "shop2", 1), false},
 		"named twice":               {whole, podNamed("db-0", "uid-2") + ";" + podNamed("cart-0", "uid-1"), false},
+		"named twice alike":         {whole, "IgnoreUnknown=true;" + podNamed("cart-0", "uid-1") + ";" + podNamed("cart-0", "uid-1"), true},
 		"no Kubernetes pod":         {whole, "IgnoreUnknown=1", false},
 		"a plan that was edited":    {strings.Replace(whole, `"network": 1`, `"network": 0`, 1), podNamed("cart-0", "uid-1"), false},
 		"half a plan":               {whole[:len(whole)-9], podNamed("cart-0", "uid-1"), false},

@@ -59,11 +59,11 @@ func (p plan) putsOnDefault(name, uid string) bool {
 	return false
 }
 
-// podOf is the pod that the runtime names, as plans name it. What it says twice counts for nothing.
+// podOf is the pod that the runtime names, as plans name it. Multus says all twice; two different words count for nothing.
 func podOf(arguments [][2]string) (name, uid string) {
 	said := map[string]string{}
 	for _, argument := range arguments {
-		if _, twice := said[argument[0]]; twice {
+		if before, twice := said[argument[0]]; twice && before != argument[1] && argument[0] != "IgnoreUnknown" {
 			return "", ""
 		}
 		said[argument[0]] = argument[1]

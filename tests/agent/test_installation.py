@@ -212,6 +212,26 @@ def test_multus_before_ours_is_right_where_it_calls_ours(host: Host) -> None:
     assert host.installation.trouble is None
 
 
+@pytest.mark.parametrize(
+    ("says", "versions"),
+    [
+        ("{}", ["1.0.0"]),
+        ('{"cniVersion": "0.3.1"}', ["1.0.0"]),
+        ('{"cniVersion": "1.1.0"}', ["1.0.0", "1.1.0"]),
+        ('{"cniVersion": "1.0.0", "cniVersions": ["1.0.0", "1.1.0"]}', ["1.0.0", "1.1.0"]),
+        ('{"cniVersions": 7}', ["1.0.0"]),
+    ],
+)
+def test_below_multus_ours_is_called_by_no_newer_version_than_multus_itself(
+    host: Host, says: str, versions: list[str]
+) -> None:
+    host.conf("10-flannel.conflist")
+    host.installation.put()
+    host.conf("00-multus.conf", json.dumps({**json.loads(MULTUS), **json.loads(says)}))
+    host.installation.put()
+    assert json.loads(host.ours.read_text())["cniVersions"] == versions
+
+
 def test_removing_takes_both_away_and_nothing_else(host: Host) -> None:
     host.conf("10-flannel.conflist")
     host.installation.put()
