@@ -105,7 +105,7 @@ def parse(content: bytes) -> Request:
         version=version,
         key=_key(raw) if single else None,
         netns=_netns(raw) if command in (Command.ADD, Command.CHECK) else "",
-        pod=_pod(raw) if command is Command.ADD else None,
+        pod=_pod(raw, config) if command is Command.ADD else None,
         valid=_valid(config) if command is Command.GC else (),
         refusal=_refusal(raw) if command is Command.ADD else None,
     )
@@ -141,7 +141,7 @@ def _netns(raw: Mapping[str, Any]) -> str:
     return path
 
 
-def _pod(raw: Mapping[str, Any]) -> Pod | None:
+def _pod(raw: Mapping[str, Any], config: Mapping[str, Any]) -> Pod | None:
     text = raw.get("CNI_ARGS")
     if not isinstance(text, str):
         raise CniError(INVALID_ENVIRONMENT, "CNI_ARGS: missing; the kubelet's runtime names the pod there")
@@ -150,11 +150,18 @@ def _pod(raw: Mapping[str, Any]) -> Pod | None:
         return None
     return Pod(
         name=ObjectName(
-            namespace=_text(arguments, "K8S_POD_NAMESPACE", _LABEL),
+            namespace=_namespace(arguments, config),
             name=_text(arguments, "K8S_POD_NAME", _SUBDOMAIN),
         ),
         uid=_text({"K8S_POD_UID": arguments.get("K8S_POD_UID", "")}, "K8S_POD_UID", _UID),
     )
+
+
+def _namespace(arguments: Mapping[str, str], config: Mapping[str, Any]) -> str:
+    """The runtime's word. podman 4 names a container and no namespace: its configuration has to."""
+    if "K8S_POD_NAMESPACE" not in arguments and "podNamespace" in config:
+        return _text(config, "podNamespace", _LABEL)
+    return _text(arguments, "K8S_POD_NAMESPACE", _LABEL)
 
 
 def _refusal(raw: Mapping[str, Any]) -> CniError | None:

@@ -45,6 +45,20 @@ def test_a_request_to_add_a_pod() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("arguments", "namespace"),
+    [
+        ("IgnoreUnknown=1;K8S_POD_NAME=web-0", "shop"),
+        ("IgnoreUnknown=1;K8S_POD_NAMESPACE=team-a;K8S_POD_NAME=web-0", "team-a"),
+    ],
+)
+def test_the_configuration_names_the_namespace_where_the_runtime_does_not(
+    arguments: str, namespace: str
+) -> None:
+    request = _parsed(CNI_ARGS=arguments, config={"cniVersion": "1.0.0", "podNamespace": "shop"})
+    assert request.pod == Pod(name=ObjectName(namespace=namespace, name="web-0"), uid="")
+
+
 @pytest.mark.parametrize("name", ["_net.1", "a@b", "...", "fifteen-letters"])
 def test_an_interface_may_have_any_name_that_cni_allows(name: str) -> None:
     assert _parsed(CNI_IFNAME=name).key == LeaseKey(container="c0ffee", interface=name)
@@ -94,6 +108,13 @@ def test_a_request_for_the_status_needs_nothing_else() -> None:
         (
             {"CNI_ARGS": "K8S_POD_NAMESPACE=team-a;K8S_POD_NAME=Web_0"},
             "4: K8S_POD_NAME: 'Web_0' is not valid",
+        ),
+        (
+            {
+                "CNI_ARGS": "K8S_POD_NAME=web-0",
+                "config": {"cniVersion": "1.1.0", "podNamespace": "team_a"},
+            },
+            "4: podNamespace: 'team_a' is not valid",
         ),
         ({"config": None}, "7: config: it must be the network configuration, an object"),
         ({"config": {"cniVersion": "0.2.0"}}, "1: cniVersion '0.2.0': supported are 1.0.0, 1.1.0"),
