@@ -22,7 +22,7 @@ from cli.lab.oci import write_image
 
 IMAGE: Final = "registry.invalid/busybox:1"
 """Debian's busybox-static, for sandboxes and containers alike. Nobody serves that name."""
-_APPLETS: Final = ("cat", "httpd", "nslookup", "sh", "sleep", "tail", "wget")
+_APPLETS: Final = ("cat", "httpd", "ip", "nslookup", "sh", "sleep", "tail", "wget")
 _NAMESPACE: Final = "k8s.io"
 """The CRI plugin's, in containerd's own sense of the word."""
 _PROGRAMS: Final = ("containerd", "ctr", "runc", "busybox")

@@ -17,9 +17,10 @@ from cli.lab.containerd import Containerd
 from cli.lab.lab import LabNode
 
 ENVIRONMENT: Final = "ATOLL_KUBELET"
-"""Names the folder of kubelet and coredns."""
+"""Names the folder of kubelet, coredns, crictl and multus."""
 DOMAIN: Final = "cluster.local"
-_NEEDED: Final = ("kubelet", "coredns")
+_NEEDED: Final = ("kubelet", "coredns", "crictl", "multus")
+_MANIFESTS: Final = "manifests"
 _SIGNALS: Final = ("memory", "nodefs", "imagefs")
 
 
@@ -28,7 +29,7 @@ class NoKubelet(RuntimeError):
 
 
 def binaries_named_by(environment: Mapping[str, str]) -> Path:
-    """The folder with kubelet and coredns."""
+    """The folder with kubelet, coredns, crictl and multus."""
     name = environment.get(ENVIRONMENT, "")
     missing = [binary for binary in _NEEDED if not name or not os.access(Path(name, binary), os.X_OK)]
     if missing:
@@ -53,6 +54,8 @@ class Kubelet:
         """`dns`: the address of the cluster's DNS Service."""
         configuration = folder / "kubelet.json"
         configuration.write_text(json.dumps(_configuration(folder, runtime, dns)))
+        self._manifests = folder / _MANIFESTS
+        self._manifests.mkdir()
         command = [
             str(binary),
             f"--config={configuration}",
@@ -64,6 +67,10 @@ class Kubelet:
             "--v=2",
         ]
         self._child = Child("kubelet", command, folder=folder, place=node.place)
+
+    def write_manifest(self, name: str, content: str) -> None:
+        """Of a static pod. The kubelet reads what is there when it starts, and what comes later."""
+        (self._manifests / name).write_text(content)
 
     def start(self) -> None:
         """Returns at once: the node's conditions say when it works."""
@@ -96,6 +103,7 @@ def _configuration(folder: Path, runtime: Containerd, dns: str) -> Mapping[str, 
         "clusterDomain": DOMAIN,
         "clusterDNS": [dns],
         "volumePluginDir": str(folder / "volume-plugins"),
+        "staticPodPath": str(folder / _MANIFESTS),
         "podLogsDir": str(folder / "logs"),
         "healthzPort": 0,
         "readOnlyPort": 0,

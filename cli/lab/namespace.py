@@ -95,10 +95,14 @@ def detach(mounted: Path) -> None:
 
 def detach_below(folder: Path) -> None:
     """Unmounts everything inside of a folder."""
-    mounts = [Path(line.split()[1]) for line in Path("/proc/self/mounts").read_text().splitlines()]
-    for mount in reversed(mounts):
+    for mount in reversed(mounts()):
         if mount.is_relative_to(folder):
             detach(mount)
+
+
+def mounts() -> list[Path]:
+    """Where something is mounted, in the order of mounting."""
+    return [Path(line.split()[1]) for line in Path("/proc/self/mounts").read_text().splitlines()]
 
 
 def _checked(result: int, what: str) -> None:

@@ -46,6 +46,7 @@ IDLE: Final = ("tail", "-f", "/dev/null")
 _PATIENCE: Final = 240
 """Seconds, for an emulated processor that has to share."""
 _NOTHING: Final[Json] = {}
+_NO_ANNOTATIONS: Final[Mapping[str, str]] = {}
 
 
 class _Ip(msgspec.Struct):
@@ -212,6 +213,7 @@ class RealNode:
         ready: Json = _NOTHING,
         container: Json = _NOTHING,
         volumes: Sequence[Json] = (),
+        annotations: Mapping[str, str] = _NO_ANNOTATIONS,
     ) -> Json:
         """Bound to the node; its label `app` is its name. `ready`: what the kubelet asks by HTTP."""
         namespace, _slash, short = name.partition("/")
@@ -223,7 +225,12 @@ class RealNode:
         return {
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"namespace": namespace, "name": short, "labels": {"app": short}},
+            "metadata": {
+                "namespace": namespace,
+                "name": short,
+                "labels": {"app": short},
+                "annotations": annotations,
+            },
             "spec": {
                 "nodeName": self.node.name,
                 "automountServiceAccountToken": False,
@@ -234,11 +241,26 @@ class RealNode:
             },
         }
 
+    def await_mirror(self, name: str) -> str:
+        """The name of a static pod in the API, once it is there."""
+        mirror = f"{name}-{self.node.name}"
+        self._await(mirror, "create")
+        return mirror
+
     def await_ready(self, *names: str) -> None:
         for name in names:
-            namespace, _slash, short = name.partition("/")
-            wait = ["wait", "--for=condition=Ready", f"--timeout={_PATIENCE}s"]
-            self.plane.kubectl([*wait, f"--namespace={namespace}", f"pod/{short}"], "")
+            self._await(name, "condition=Ready")
+
+    def await_annotation(self, name: str, annotation: str) -> str:
+        """What it says, once it is there."""
+        path = annotation.replace(".", r"\.")
+        self._await(name, f"jsonpath={{.metadata.annotations.{path}}}")
+        return self.look(name).metadata.annotations[annotation]
+
+    def _await(self, name: str, condition: str) -> None:
+        namespace, _slash, short = name.partition("/")
+        wait = ["wait", f"--for={condition}", f"--timeout={_PATIENCE}s"]
+        self.plane.kubectl([*wait, f"--namespace={namespace}", f"pod/{short}"], "")
 
     def look(self, name: str) -> PodObject:
         namespace, _slash, short = name.partition("/")

@@ -38,6 +38,8 @@ spec: {subnets: [10.30.0.0/16, "fd00:30::/64"]}
 """
 WEB = ("10.96.0.20", "fd00:10:96::14")
 PAGE = "busybox"
+PINNED = ("10.20.0.77", "fd00:20::77")
+NETWORK_STATUS = "k8s.v1.cni.cncf.io/network-status"
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,9 @@ def node(plane: PlainCluster) -> Iterator[RealNode]:
             node.serving_pod("shop/web"),
             node.pod("shop/client", IDLE),
             node.pod("ledger/stranger", IDLE),
+            node.pod("shop/pinned", IDLE, annotations={"atoll.dev/ip": ",".join(PINNED)}),
         )
+        node.kubelet.write_manifest("static.json", json.dumps(node.pod("shop/static", IDLE)))
         yield node
     finally:
         node.close()
@@ -123,11 +127,40 @@ def until_answered(node: RealNode, pod: str, name: str, address: str) -> None:
 
 def test_a_pod_of_another_network_resolves_the_name_and_is_refused(node: RealNode) -> None:
     until_answered(node, "ledger/stranger", f"web.shop.svc.{DOMAIN}", WEB[0])
-    with pytest.raises(RuntimeRefused):
-        node.run("ledger/stranger", "wget", "-q", "-T", "5", "-O", "-", f"http://{WEB[0]}/")
     (web, _v6) = node.look("shop/web").addresses
-    with pytest.raises(RuntimeRefused):
-        node.run("ledger/stranger", "wget", "-q", "-T", "5", "-O", "-", f"http://{web}:8080/")
+    for place in (WEB[0], f"{web}:8080"):
+        with pytest.raises(RuntimeRefused, match="can't connect to remote host"):
+            node.run("ledger/stranger", "wget", "-q", "-O", "-", f"http://{place}/")
+
+
+def test_a_pod_has_the_addresses_that_it_asks_for(node: RealNode) -> None:
+    await_ready(node, "shop/pinned")
+    assert node.look("shop/pinned").addresses == PINNED
+    shown = node.run("shop/pinned", "ip", "-oneline", "address", "show", "dev", "eth0")
+    assert [f" {address}/" in shown for address in PINNED] == [True, True]
+
+
+def test_a_static_pod_is_attached_as_its_mirror_in_the_api_says(node: RealNode) -> None:
+    """The runtime knows it by the hash of its file, the API by the UID of the mirror."""
+    mirror = node.await_mirror("shop/static")
+    await_ready(node, mirror)
+    v4, v6 = map(ip_address, node.look(mirror).addresses)
+    assert v4 in ip_network("10.20.0.0/16")
+    assert v6 in ip_network("fd00:20::/64")
+
+
+def test_a_pod_of_a_network_is_told_of_its_interface_and_one_of_the_default_network_is_not(
+    node: RealNode,
+) -> None:
+    (told,) = json.loads(node.await_annotation("shop/web", NETWORK_STATUS))
+    assert told == {
+        "name": "shop/front",
+        "interface": "eth0",
+        "ips": list(node.look("shop/web").addresses),
+        "default": True,
+        "dns": {},
+    }
+    assert NETWORK_STATUS not in node.look("kube-system/coredns").metadata.annotations
 
 
 def test_probes_of_the_kubelet_have_restarted_nothing(node: RealNode) -> None:
