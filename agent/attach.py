@@ -4,8 +4,9 @@ What an attachment needs is its part of the layout (`compiler.layering.attachmen
 puts exactly that, detaching removes it. A lease is on the disk before anything is made for it, and
 ends after everything of it is gone; so whatever a crash leaves is found again by its lease, and freed.
 
-A command holds the engine while it deals with the kernel, not while it waits for a plan, an address or
-the disk: fifty at once share few flushes, and their waits.
+A command holds the engine while it decides, not while it waits for a plan, an address, the disk or the
+kernel: fifty at once share few flushes, and their waits. Its turn (`agent.turns`) keeps the plan, and
+whoever asks for the same attachment, off until it is done.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from agent.addresses import Exhausted, Unavailable
 from agent.cni import CniError, Command, Request
 from agent.engine import Engine
 from agent.kernel import KernelRefused, PodEnd
-from agent.lease import Lease
+from agent.lease import Lease, LeaseKey
 from agent.shortage import Shortages
 from agent.undelegated import Undelegated
-from compiler.layering import attachment_layout, overlay_mtu
+from compiler.layering import attachment_layout, overlay_mtu, union
 from compiler.layout import Layout, Link, Neighbour, Route
 from compiler.model import Address
 from compiler.names import DEFAULT_NETWORK
-from compiler.plan import NetworkPlan, PodBinding, Presence
+from compiler.plan import NetworkPlan, NodePlan, PodBinding, Presence
 
 WAITING_AT_MOST: Final = 128
 """ADDs that wait at a time, so that connections are left for pods that end."""
@@ -81,7 +82,7 @@ class Attachments:
         A pod that was killed with its node, or an ADD that was with its agent. A namespace that is
         there may yet see its ADD again, or its DEL.
         """
-        with self._engine.changed:
+        with self._engine.turns.alone():
             kernel, leases = self._engine.kernel, self._engine.store.leases
             gone = [lease for lease in leases.values() if not kernel.has_namespace(lease.netns)]
             if gone:
@@ -103,7 +104,7 @@ class Attachments:
                 self._undelegated.forget(request.key)
                 return dict(cni.DELEGATE)
         self._keep(lease, repeated=repeated)
-        with self._engine.changed:
+        with self._engine.turns.of(lease.key):
             return self._plug(request, lease, repeated=repeated)
 
     def _await_lease(self, request: Request) -> Lease | None:
@@ -218,22 +219,31 @@ class Attachments:
             raise
 
     def _plug(self, request: Request, lease: Lease, *, repeated: bool) -> dict[str, object]:
-        plan = self._engine.plan
-        if self._engine.store.leases.get(lease.key) != lease:
-            raise CniError(cni.TRY_AGAIN_LATER, f"pod {lease.attachment.pod}: deleted while it was added")
-        layout = None if plan is None else attachment_layout(plan, lease.attachment)
-        if plan is None or layout is None or not (layout.links and self._engine.holds(lease)):
+        plan, layout = self._still(lease)
+        if plan is None or not layout.links:
             self._detach(lease)
             reason = f"network {lease.network_name} has left this node meanwhile"
             raise CniError(cni.TRY_AGAIN_LATER, f"pod {lease.attachment.pod}: {reason}")
         try:
             if not (repeated and self._mended(lease, layout)):
-                self._engine.plug(_port(layout), _pod_end(lease, _port(layout)))
-                self._engine.change(_puts(layout))
+                self._engine.kernel.plug(_port(layout), _pod_end(lease, _port(layout)))
+                self._engine.kernel.apply(_puts(layout))
         except KernelRefused as error:
             self._detach(lease)
             raise CniError(cni.KERNEL_REFUSED, f"pod {lease.attachment.pod}: {error}") from error
         return cni.success(request.version, lease, overlay_mtu(plan.datapath, plan.address))
+
+    def _still(self, lease: Lease) -> tuple[NodePlan | None, Layout]:
+        """The plan that holds the lease's network, if one does, and what the lease needs by it."""
+        with self._engine.changed:
+            plan = self._engine.plan
+            if self._engine.store.leases.get(lease.key) != lease:
+                reason = "deleted while it was added"
+                raise CniError(cni.TRY_AGAIN_LATER, f"pod {lease.attachment.pod}: {reason}")
+            held = self._engine.holds(lease)
+        if plan is None or not held:
+            return None, union(())
+        return plan, attachment_layout(plan, lease.attachment)
 
     def _mended(self, lease: Lease, layout: Layout) -> bool:
         """Put what is there already once more, which changes nothing; False where there is no port.
@@ -244,7 +254,7 @@ class Attachments:
             return False
         port = _port(layout)
         try:
-            self._engine.change(_puts(layout, was=port))
+            self._engine.kernel.apply(_puts(layout, was=port))
         except KernelRefused:
             return False
         return True
@@ -252,29 +262,39 @@ class Attachments:
     # --- DEL, CHECK, GC, STATUS ---
 
     def _delete(self, request: Request) -> dict[str, object]:
+        ended = request.key is not None and self._end(request.key)
         with self._engine.changed:
-            lease = self._engine.store.leases.get(request.key) if request.key else None
-            if lease is not None:
-                self._detach(lease)
-            elif request.key not in self._undelegated:
+            if not ended and request.key not in self._undelegated:
                 return dict(cni.DELEGATE)
         return {}
 
+    def _end(self, key: LeaseKey) -> bool:
+        """Detach what there is of an attachment; says whether there was any."""
+        with self._engine.turns.of(key):
+            with self._engine.changed:
+                lease = self._engine.store.leases.get(key)
+            if lease is not None:
+                self._detach(lease)
+        return lease is not None
+
     def _detach(self, lease: Lease) -> None:
         """Not flushed: after a crash that forgets it, the lease is found without port and namespace."""
-        plan = self._engine.plan
+        with self._engine.changed:
+            plan = self._engine.plan
+            held = self._engine.holds(lease)
         routes: frozenset[Route] = frozenset()
-        if plan is not None and self._engine.holds(lease):
+        if plan is not None and held:
             routes = attachment_layout(plan, lease.attachment).routes
         port = lease.attachment.port
         elsewhere = sorted((route for route in routes if route.link != port), key=describe)
-        self._engine.change([*(Remove(entry=route) for route in elsewhere), RemoveLink(name=port)])
-        self._engine.store.release(lease.key)
-        self._undelegated.note(lease.key)
-        self._engine.changed.notify_all()
+        self._engine.kernel.apply([*(Remove(entry=route) for route in elsewhere), RemoveLink(name=port)])
+        with self._engine.changed:
+            self._engine.store.release(lease.key)
+            self._undelegated.note(lease.key)
+            self._engine.changed.notify_all()
 
     def _check(self, request: Request) -> dict[str, object]:
-        with self._engine.changed:
+        with self._engine.turns.alone():
             lease = self._engine.store.leases.get(request.key) if request.key else None
             if lease is None and request.key in self._undelegated:
                 raise CniError(cni.UNKNOWN_CONTAINER, "the container is not attached: no ADD, or DEL since")
@@ -308,13 +328,10 @@ class Attachments:
         with self._engine.changed:
             leaked = sorted(self._engine.store.leases.keys() - set(request.valid))
         for key in leaked:
-            with self._engine.changed:
-                lease = self._engine.store.leases.get(key)
-                try:
-                    if lease is not None:
-                        self._detach(lease)
-                except KernelRefused as error:
-                    failures.append(str(error))
+            try:
+                self._end(key)
+            except KernelRefused as error:
+                failures.append(str(error))
         if failures:
             raise CniError(cni.KERNEL_REFUSED, "; ".join(failures))
         return {}

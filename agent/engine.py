@@ -4,8 +4,8 @@ Three steps: tighten (one nft transaction leaves only what both allow), change l
 loosen (one transaction to the new ruleset). A step that fails leads back to the old plan. What is
 in force is also on disk, and is taken up again at the next start, with the controller or without.
 
-All methods hold `changed`, so that one thread at a time deals with the kernel; waiters on it learn
-of every plan that has come into force.
+What is in force is read and changed under `changed`; waiters on it learn of every plan that has come into
+force. Who deals with the kernel has a turn: attachments their own, a plan or a repair everybody's.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from agent.actions import Action, Repair, ReplaceTable
 from agent.addresses import AddressStore
 from agent.decide import decide
 from agent.files import replace_file
-from agent.kernel import Kernel, KernelRefused, Observation, PodEnd
+from agent.kernel import Kernel, KernelRefused, Observation
 from agent.lease import Lease
 from agent.nft import NftRefused
 from agent.own_blocks import OwnBlocks, own_blocks
 from agent.plan_file import Publication
 from agent.policy import Policy
+from agent.turns import Turns
 from compiler.layering import attachment_layout, base_layout, union
-from compiler.layout import Layout, Link, LinkKind
+from compiler.layout import Layout, LinkKind
 from compiler.model import Address
 from compiler.names import NetworkNumber, ObjectName
 from compiler.plan import NetworkPlan, NodePlan, PodBinding
@@ -101,7 +102,9 @@ class Engine:
         self.kernel = kernel
         self.policy = policy
         self.store = store
-        self.changed = threading.Condition(threading.RLock())
+        lock = threading.RLock()
+        self.changed = threading.Condition(lock)
+        self.turns = Turns(lock)
         self._changes = 0
         self._last_good = last_good
         self._kept: bytes | None = None
@@ -115,7 +118,7 @@ class Engine:
     @property
     def own_changes(self) -> int:
         """Grows whenever this process changes the kernel: events of that time may be its own."""
-        return self._changes + self.policy.transactions
+        return self._changes + self.turns.count + self.policy.transactions
 
     @property
     def publication(self) -> Publication | None:
@@ -176,7 +179,7 @@ class Engine:
         Raises ApplyFailed, the former plan in force again; OSError where the new one is in force and
         could not be written to disk: another attempt writes it.
         """
-        with self.changed:
+        with self.turns.alone():
             new = _rendered(publication, self._in_force)
             try:
                 actions = self._bring_about(new)
@@ -198,17 +201,12 @@ class Engine:
         self._changes += 1
         self.kernel.apply(actions)
 
-    def plug(self, port: Link, end: PodEnd) -> None:
-        """Make a pod port and its end (`agent.kernel.Kernel.plug`). Raises KernelRefused."""
-        self._changes += 1
-        self.kernel.plug(port, end)
-
     def repair(self, *, ruleset_too: bool) -> tuple[Repair, ...]:
         """Undo what another hand changed, end graces that are over; returns what was done.
 
         Comparing the ruleset lists the whole table: `ruleset_too` seldom. Raises ApplyFailed.
         """
-        with self.changed:
+        with self.turns.alone():
             if self._in_force is None:
                 return ()
             try:

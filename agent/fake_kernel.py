@@ -7,6 +7,7 @@ that looks up the local table can be removed, and is missed by `cut_off`.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -52,6 +53,7 @@ class FakeKernel:
         """Actions, as they print, that this kernel refuses."""
         self.history: list[str] = []
         self.observations = 0
+        self._lock = threading.Lock()
         self.cut_off = False
         """Whether there ever was an instant without a rule that looks up the local table."""
 
@@ -73,19 +75,19 @@ class FakeKernel:
     def apply(self, actions: Sequence[Action]) -> None:
         failures: list[Failure] = []
         for action in actions:
-            self.history.append(str(action))
             try:
-                if str(action) in self.refuse:
-                    raise _Refused("Operation not permitted")
-                self._run(action)
+                with self._lock:
+                    self._apply(action)
             except _Refused as error:
                 failures.append(Failure(action=str(action), reason=str(error)))
-            rules = {e.family for e in self.entries if isinstance(e, Rule) and e.table == LOCAL_TABLE}
-            self.cut_off = self.cut_off or rules != {4, 6}
         if failures:
             raise KernelRefused(failures)
 
     def plug(self, port: Link, end: PodEnd) -> None:
+        with self._lock:
+            self._plug(port, end)
+
+    def _plug(self, port: Link, end: PodEnd) -> None:
         title = f"create pod port {port.name} and {end.interface} in {end.netns}"
         self.history.append(title)
         if self.namespaces is not None and end.netns not in self.namespaces:
@@ -120,6 +122,14 @@ class FakeKernel:
         """By another hand."""
         self.down.add(name)
         self._forget(lambda entry: isinstance(entry, Route | Neighbour), {name})
+
+    def _apply(self, action: Action) -> None:
+        self.history.append(str(action))
+        if str(action) in self.refuse:
+            raise _Refused("Operation not permitted")
+        self._run(action)
+        rules = {e.family for e in self.entries if isinstance(e, Rule) and e.table == LOCAL_TABLE}
+        self.cut_off = self.cut_off or rules != {4, 6}
 
     def _run(self, action: Action) -> None:
         match action:

@@ -57,7 +57,7 @@ class KernelRefused(Exception):
 
 
 class Kernel(Protocol):
-    """One network namespace. Not thread-safe: one caller at a time."""
+    """One network namespace. Thread-safe, as long as each link is one caller's at a time."""
 
     def observe(self) -> Observation: ...
 

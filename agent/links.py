@@ -23,40 +23,45 @@ from compiler.layout import Link
 
 
 class Links:
-    """`agent.kernel.Kernel`, for real. Needs CAP_NET_ADMIN, and CAP_SYS_ADMIN to enter pods."""
+    """`agent.kernel.Kernel`, for real. Needs CAP_NET_ADMIN, and CAP_SYS_ADMIN to enter pods.
+
+    Made and called by threads of one network namespace. Callers at a time have a socket each.
+    """
 
     def __init__(self) -> None:
-        self._netlink = Rtnetlink()
+        self._idle = [Rtnetlink()]
 
     def close(self) -> None:
-        self._netlink.close()
+        for netlink in self._idle:
+            netlink.close()
 
     def observe(self) -> Observation:
-        with _told_as("read links, routes and rules"):
-            return observe(self._netlink)
+        with _told_as("read links, routes and rules"), self._socket() as netlink:
+            return observe(netlink)
 
     def apply(self, actions: Sequence[Action]) -> None:
         failures: list[Failure] = []
-        with _told_as("change links, routes and rules"):
+        with _told_as("change links, routes and rules"), self._socket() as netlink:
             for run in _runs(actions):
-                failures += self._run(run)
+                failures += _run(netlink, run)
         if failures:
             raise KernelRefused(failures)
 
     def plug(self, port: Link, end: PodEnd) -> None:
         title = f"create pod port {port.name} and {end.interface} in {end.netns}"
-        with _told_as(title), open_netns(end.netns) as netns:
-            self._netlink.batch(_removal(port.name))
-            request = messages.create_port(
+        with _told_as(title), open_netns(end.netns) as netns, self._socket() as netlink:
+            removal = messages.remove_link(port.name)
+            creation = messages.create_port(
                 port, interface=end.interface, mac=end.mac, mtu=end.mtu, netns=netns
             )
-            for refusal in self._netlink.batch([request]):
-                raise KernelRefused([Failure(action=title, reason=str(refusal))])
+            for refusal in netlink.batch([removal, creation]):
+                if refusal.index == 1:  # there is seldom anything to remove
+                    raise KernelRefused([Failure(action=title, reason=str(refusal))])
             try:
                 write_settings(port.name, LINK_SETTINGS)
                 inside(netns, lambda: configure(end))
             except BaseException:
-                self._netlink.batch(_removal(port.name))
+                netlink.batch([removal])
                 raise
 
     def pod_problem(self, end: PodEnd) -> str | None:
@@ -73,39 +78,55 @@ class Links:
         except NotANamespace:
             return False
 
-    def _run(self, actions: Sequence[Action]) -> list[Failure]:
-        """One batch; for links, a second one that enslaves them and brings them up."""
-        failures = self._batch(actions)
-        failed = {failure.action for failure in failures}
-        # A link that could not be created may be somebody else's of that name: not to be touched.
-        created = [a for a in actions if isinstance(a, CreateLink) and str(a) not in failed]
-        for action in created:
-            for end in filter(None, (action.link.name, action.link.peer)):
-                try:
-                    write_settings(end, LINK_SETTINGS)
-                except OSError as error:
-                    failures.append(Failure(action=str(action), reason=str(error)))
-        return failures + self._batch([SetLink(link=a.link, was=a.link) for a in created])
+    @contextmanager
+    def _socket(self) -> Iterator[Rtnetlink]:
+        """One that nobody else uses. What an exception has interrupted is not used again."""
+        try:
+            netlink = self._idle.pop()
+        except IndexError:
+            netlink = Rtnetlink()
+        try:
+            yield netlink
+        except BaseException:
+            netlink.close()
+            raise
+        self._idle.append(netlink)
 
-    def _batch(self, actions: Sequence[Action]) -> list[Failure]:
-        indexes = Indexes()
-        failures: list[Failure] = []
-        requests: list[Request] = []
-        senders: list[Action] = []
-        for action in actions:
+
+def _run(netlink: Rtnetlink, actions: Sequence[Action]) -> list[Failure]:
+    """One batch; for links, a second one that enslaves them and brings them up."""
+    failures = _batch(netlink, actions)
+    failed = {failure.action for failure in failures}
+    # A link that could not be created may be somebody else's of that name: not to be touched.
+    created = [a for a in actions if isinstance(a, CreateLink) and str(a) not in failed]
+    for action in created:
+        for end in filter(None, (action.link.name, action.link.peer)):
             try:
-                built = list(_requests(action, indexes))
-            except UnknownLink as error:
-                if not isinstance(action, Remove | RemoveLink):
-                    failures.append(Failure(action=str(action), reason=str(error)))
-                continue
-            requests += built
-            senders += [action] * len(built)
-        for refusal in self._netlink.batch(requests):
-            action = senders[refusal.index]
-            if not _harmless(action, requests[refusal.index], refusal):
-                failures.append(Failure(action=str(action), reason=_reason(action, refusal)))
-        return failures
+                write_settings(end, LINK_SETTINGS)
+            except OSError as error:
+                failures.append(Failure(action=str(action), reason=str(error)))
+    return failures + _batch(netlink, [SetLink(link=a.link, was=a.link) for a in created])
+
+
+def _batch(netlink: Rtnetlink, actions: Sequence[Action]) -> list[Failure]:
+    indexes = Indexes(netlink)
+    failures: list[Failure] = []
+    requests: list[Request] = []
+    senders: list[Action] = []
+    for action in actions:
+        try:
+            built = list(_requests(action, indexes))
+        except UnknownLink as error:
+            if not isinstance(action, Remove):
+                failures.append(Failure(action=str(action), reason=str(error)))
+            continue
+        requests += built
+        senders += [action] * len(built)
+    for refusal in netlink.batch(requests):
+        action = senders[refusal.index]
+        if not _harmless(action, requests[refusal.index], refusal):
+            failures.append(Failure(action=str(action), reason=_reason(action, refusal)))
+    return failures
 
 
 @contextmanager
@@ -115,14 +136,6 @@ def _told_as(title: str) -> Iterator[None]:
         yield
     except (NotANamespace, DumpInterrupted, OSError) as error:
         raise KernelRefused([Failure(action=title, reason=str(error))]) from error
-
-
-def _removal(name: str) -> list[Request]:
-    """None for a link that does not exist."""
-    try:
-        return [messages.remove_link(Indexes()[name])]
-    except UnknownLink:
-        return []
 
 
 def _runs(actions: Sequence[Action]) -> Iterator[Sequence[Action]]:
@@ -143,7 +156,7 @@ def _requests(action: Action, indexes: Indexes) -> Iterator[Request]:
         case SetLink():
             yield from _set_requests(action.link, action.was, indexes)
         case RemoveLink():
-            yield messages.remove_link(indexes[action.name])
+            yield messages.remove_link(action.name)
         case RemoveGroup():
             yield messages.remove_group(action.group)
         case Put():

@@ -6,6 +6,7 @@ Every route and rule carries ROUTE_PROTOCOL: that mark, not its place, makes it 
 from __future__ import annotations
 
 import socket
+import struct
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -17,13 +18,14 @@ from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from agent.actions import Entry
-from agent.rtnetlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, Request
+from agent.rtnetlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, Request, Rtnetlink
 from compiler.device_names import ROUTE_PROTOCOL
 from compiler.layout import ForwardingEntry, Link, LinkAddress, LinkKind, Neighbour, Route, Rule
 from compiler.model import Address
 
 RTM_NEWLINK: Final = 16
 RTM_DELLINK: Final = 17
+RTM_GETLINK: Final = 18
 RTM_SETLINK: Final = 19
 RTM_NEWADDR: Final = 20
 RTM_NEWROUTE: Final = 24
@@ -33,6 +35,10 @@ RTM_NEWLINKPROP: Final = 108
 RTM_DELLINKPROP: Final = 109
 
 FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
+INDEX: Final = struct.Struct("=16x4xi")
+"""Where messages about links, addresses and neighbours have an interface's index, behind their header."""
+SKIP_STATISTICS: Final = 1 << 3
+"""Of IFLA_EXT_MASK: counters are most of an answer about a link."""
 _NLMSG_HEADER: Final = 16
 _IFF_UP: Final = 1
 _IFA_F_NODAD: Final = 2
@@ -56,13 +62,22 @@ class UnknownLink(Exception):
 
 
 class Indexes(dict[str, int]):
-    """Interface indexes by name, looked up when first asked for, in the calling thread's namespace."""
+    """Interface indexes by name, looked up when first asked for, in a socket's namespace.
+
+    Not by if_nametoindex(3): for a name that no device has, the kernel starts modprobe twice before it says
+    so (dev_load), and every new pod's port is such a name.
+    """
+
+    def __init__(self, netlink: Rtnetlink) -> None:
+        super().__init__()
+        self._netlink = netlink
 
     def __missing__(self, name: str) -> int:
-        try:
-            index = socket.if_nametoindex(name)
-        except OSError as error:
-            raise UnknownLink(f"link {name} does not exist") from error
+        attributes: Attributes = [("IFLA_IFNAME", name), ("IFLA_EXT_MASK", SKIP_STATISTICS)]
+        message = self._netlink.get(RTM_GETLINK, encode(ifinfmsg(), {}, attributes))
+        if message is None:
+            raise UnknownLink(f"link {name} does not exist")
+        index: int = INDEX.unpack_from(message)[0]
         self[name] = index
         return index
 
@@ -170,8 +185,8 @@ def alternative_name(index: int, name: str, *, add: bool) -> Request:
     return Request(type=RTM_NEWLINKPROP if add else RTM_DELLINKPROP, flags=flags, body=body)
 
 
-def remove_link(index: int) -> Request:
-    return Request(type=RTM_DELLINK, flags=0, body=encode(ifinfmsg(), {"index": index}, []))
+def remove_link(name: str) -> Request:
+    return Request(type=RTM_DELLINK, flags=0, body=encode(ifinfmsg(), {}, [("IFLA_IFNAME", name)]))
 
 
 def remove_group(group: int) -> Request:
