@@ -7,7 +7,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from importlib.metadata import version
@@ -44,6 +44,10 @@ REPAIR_SHARE: Final = 0.02
 """Of the time, at most, goes into looking for what another hand changed."""
 TURN_SECONDS: Final = 30.0
 """The longest turn in which nothing happens."""
+HEED_SECONDS: Final = 0.05
+"""Between two looks at the events of attachments."""
+REPORT_SECONDS: Final = 1.0
+"""The oldest that a report of attachments may be; it is written to the disk that leases wait for."""
 HONEST_SECONDS: Final = 300.0
 """A turn that takes longer is no longer believed to end."""
 VERSION: Final = version("atoll")
@@ -213,45 +217,67 @@ class Process:
         os.eventfd_write(self._wake, 1)
 
     def _wait(self) -> bool:
-        """Until there may be something to do; says whether a signal asks to stop."""
+        """Until there may be something to do; says whether a signal asks to stop.
+
+        Pods come and go without a turn of the loop for each: it would cost their attachments time.
+        """
+        sources, until = self._sources(), self._next_turn()
+        while True:
+            ready = _readable([*sources, *self._monitor.descriptors], until)
+            now = time.monotonic()
+            if self._heed_events() or sources.intersection(ready) or now >= until:
+                break
+            until = min(until, now + REPORT_SECONDS)
+            if ready := _readable(sources, min(until, now + HEED_SECONDS)):
+                break
+        self._drain(ready)
+        return self._stop in ready
+
+    def _sources(self) -> set[int]:
+        """What to wait for beside events; arms the watches."""
         self._watch.arm()
-        until = min(
+        sources = {self._stop, self._wake}
+        if self._watch.armed:
+            sources.add(self._watch.fileno())
+        if self._installer.watch is not None:
+            self._installer.watch.arm()
+            if self._installer.watch.armed:
+                sources.add(self._installer.watch.fileno())
+        return sources
+
+    def _next_turn(self) -> float:
+        rest = TURN_SECONDS if self._watch.armed else DIRECTORY_SECONDS
+        return min(
             self._next_look,
             self._next_ruleset,
             self._next_sweep,
             self._next_install,
-            time.monotonic() + TURN_SECONDS,
+            time.monotonic() + rest,
         )
-        sources = [self._stop, self._wake, *self._monitor.descriptors]
-        if self._watch.armed:
-            sources.append(self._watch.fileno())
-        else:
-            until = min(until, time.monotonic() + DIRECTORY_SECONDS)
-        if self._installer.watch is not None:
-            self._installer.watch.arm()
-            if self._installer.watch.armed:
-                sources.append(self._installer.watch.fileno())
-        ready, _, _ = select.select(sources, [], [], max(0.0, until - time.monotonic()))
+
+    def _drain(self, ready: Iterable[int]) -> None:
         if self._watch.armed:
             self._watch.drain()
         if self._installer.watch is not None and self._installer.watch.drain():
             self._next_install = time.monotonic()
         if self._wake in ready:
             os.eventfd_read(self._wake)
-        self._heed_events()
-        return self._stop in ready
 
-    def _heed_events(self) -> None:
-        """Look soon where the events are of another hand; at most once a second, whoever fights us."""
+    def _heed_events(self) -> bool:
+        """Look soon where events are of another hand, at most once a second; says whether there are any."""
         with self._engine.changed:
             links, table = self._monitor.links_touched(), self._monitor.table_touched()
-            own = self._engine.own_changes != self._own_changes_seen
-            self._own_changes_seen = self._engine.own_changes
+            changes = self._engine.own_changes
+            own = self._engine.turns.busy or changes != self._own_changes_seen
+            self._own_changes_seen = changes
+        if own or not (links or table):
+            return False
         soon = max(time.monotonic(), self._looked + REPAIR_AT_ONCE_SECONDS)
-        if links and not own:
+        if links:
             self._next_look = min(self._next_look, soon)
-        if table and not own:
+        if table:
             self._next_ruleset = min(self._next_ruleset, soon)
+        return True
 
     def _repair(self, *, ruleset_too: bool) -> None:
         try:
@@ -326,6 +352,11 @@ class Process:
         with self._engine.changed:
             networks, strays = self._engine.leaving, self._engine.strays
         return (*map(vrf_name, networks), *sorted(lease.attachment.port for lease in strays))
+
+
+def _readable(descriptors: Iterable[int], until: float) -> list[int]:
+    ready, _, _ = select.select([*descriptors], [], [], max(0.0, until - time.monotonic()))
+    return ready
 
 
 def _kind(done: Repair) -> Repaired:
