@@ -1,4 +1,4 @@
-"""Actions to rtnetlink requests. Interface indexes are looked up here; nothing is sent.
+"""Actions to rtnetlink requests. Interface indexes are looked up here; nothing is changed.
 
 Every route and rule carries ROUTE_PROTOCOL: that mark, not its place, makes it ours.
 """
@@ -8,16 +8,10 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Mapping
-from typing import Any, Final
-
-from pyroute2.netlink import nlmsg
-from pyroute2.netlink.rtnl.fibmsg import fibmsg
-from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
-from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
-from pyroute2.netlink.rtnl.ndmsg import ndmsg
-from pyroute2.netlink.rtnl.rtmsg import rtmsg
+from typing import Final
 
 from agent.actions import Entry
+from agent.attributes import attribute, mac, nested, packed, text, u8, u16, u16_of_network, u32
 from agent.rtnetlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, Request, Rtnetlink
 from compiler.device_names import ROUTE_PROTOCOL
 from compiler.layout import ForwardingEntry, Link, LinkAddress, LinkKind, Neighbour, Route, Rule
@@ -37,9 +31,6 @@ RTM_DELLINKPROP: Final = 109
 FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
 INDEX: Final = struct.Struct("=16x4xi")
 """Where messages about links, addresses and neighbours have an interface's index, behind their header."""
-SKIP_STATISTICS: Final = 1 << 3
-"""Of IFLA_EXT_MASK: counters are most of an answer about a link."""
-_NLMSG_HEADER: Final = 16
 _IFF_UP: Final = 1
 _IFA_F_NODAD: Final = 2
 _RTNH_F_ONLINK: Final = 4
@@ -53,8 +44,58 @@ _NUD_PERMANENT: Final = 0x80
 _NTF_SELF: Final = 2
 _PUT: Final = NLM_F_CREATE | NLM_F_REPLACE
 
-Attributes = list[tuple[str, Any]]
-"""What pyroute2 takes: attribute names and values, nested ones as {"attrs": [...]}."""
+# linux/if_link.h, if_addr.h, rtnetlink.h, neighbour.h, fib_rules.h, veth.h
+_NLA_F_NESTED: Final = 1 << 15
+_IFLA_ADDRESS: Final = attribute(1, mac)
+_IFLA_IFNAME: Final = attribute(3, text)
+_IFLA_MTU: Final = attribute(4, u32)
+_IFLA_MASTER: Final = attribute(10, u32)
+_IFLA_LINKINFO: Final = attribute(18, nested)
+_IFLA_INFO_KIND: Final = attribute(1, text)
+_IFLA_INFO_DATA: Final = attribute(2, nested)
+_IFLA_GROUP: Final = attribute(27, u32)
+_IFLA_NET_NS_FD: Final = attribute(28, u32)
+_IFLA_EXT_MASK: Final = attribute(29, u32)
+_IFLA_PROP_LIST: Final = attribute(52 | _NLA_F_NESTED, nested)
+_IFLA_ALT_IFNAME: Final = attribute(53, text)
+_IFLA_VRF_TABLE: Final = attribute(1, u32)
+_IFLA_VXLAN_ID: Final = attribute(1, u32)
+_IFLA_VXLAN_LOCAL: Final = {4: attribute(4, packed), 6: attribute(17, packed)}
+_IFLA_VXLAN_LEARNING: Final = attribute(7, u8)
+_IFLA_VXLAN_PORT: Final = attribute(15, u16_of_network)
+_VETH_INFO_PEER: Final = attribute(1, nested)
+_IFA_ADDRESS: Final = attribute(1, packed)
+_IFA_LOCAL: Final = attribute(2, packed)
+_RTA_DST: Final = attribute(1, packed)
+_RTA_OIF: Final = attribute(4, u32)
+_RTA_GATEWAY: Final = attribute(5, packed)
+_RTA_PRIORITY: Final = attribute(6, u32)
+_RTA_PREFSRC: Final = attribute(7, packed)
+_RTA_TABLE: Final = attribute(15, u32)
+_RTA_VIA: Final = attribute(18, nested)
+_NDA_DST: Final = attribute(1, packed)
+_NDA_LLADDR: Final = attribute(2, mac)
+_FRA_IIFNAME: Final = attribute(3, text)
+_FRA_PRIORITY: Final = attribute(6, u32)
+_FRA_TABLE: Final = attribute(15, u32)
+_FRA_L3MDEV: Final = attribute(19, u8)
+_FRA_PROTOCOL: Final = attribute(21, u8)
+
+_IFINFOMSG: Final = struct.Struct("=BxHiII")
+"""Family, type, index, flags, which of the flags change."""
+_IFADDRMSG: Final = struct.Struct("=BBBBi")
+"""Family, prefix length, flags, scope, index."""
+_RTMSG: Final = struct.Struct("=BBBBBBBBI")
+"""Family, destination's and source's prefix length, TOS, table, protocol, scope, type, flags."""
+_NDMSG: Final = struct.Struct("=BxxxiHBB")
+"""Family, index, state, flags, type."""
+_FIB_RULE_HDR: Final = struct.Struct("=BBBBBBBBI")
+"""Family, destination's and source's prefix length, TOS, table, two reserved, action, flags."""
+_SOME_LINK: Final = _IFINFOMSG.pack(0, 0, 0, 0, 0)
+_RTEXT_FILTER_SKIP_STATS: Final = 1 << 3
+"""Counters are most of an answer about a link."""
+ALL_LINKS: Final = _SOME_LINK + _IFLA_EXT_MASK(_RTEXT_FILTER_SKIP_STATS)
+ALL_ADDRESSES: Final = _IFADDRMSG.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
 
 
 class UnknownLink(Exception):
@@ -73,8 +114,7 @@ class Indexes(dict[str, int]):
         self._netlink = netlink
 
     def __missing__(self, name: str) -> int:
-        attributes: Attributes = [("IFLA_IFNAME", name), ("IFLA_EXT_MASK", SKIP_STATISTICS)]
-        message = self._netlink.get(RTM_GETLINK, encode(ifinfmsg(), {}, attributes))
+        message = self._netlink.get(RTM_GETLINK, ALL_LINKS + _IFLA_IFNAME(name))
         if message is None:
             raise UnknownLink(f"link {name} does not exist")
         index: int = INDEX.unpack_from(message)[0]
@@ -82,78 +122,71 @@ class Indexes(dict[str, int]):
         return index
 
 
-def encode(message: nlmsg, fields: Mapping[str, object], attributes: Attributes) -> bytes:
-    """The body of a message, its netlink header cut off."""
-    for key, value in fields.items():
-        message[key] = value
-    message["attrs"] = attributes
-    message.encode()
-    return bytes(message.data)[_NLMSG_HEADER:]
+def our_routes(family: int) -> bytes:
+    """What a dump asks for."""
+    return _RTMSG.pack(family, 0, 0, 0, 0, ROUTE_PROTOCOL, 0, 0, 0)
+
+
+def all_neighbours(family: int) -> bytes:
+    return _NDMSG.pack(family, 0, 0, 0, 0)
+
+
+def all_rules(family: int) -> bytes:
+    return _FIB_RULE_HDR.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def create_link(link: Link) -> Request:
     """Down and without a master: sysctls come first (`agent.links`)."""
-    attributes: Attributes = [
-        ("IFLA_IFNAME", link.name),
-        ("IFLA_ADDRESS", link.mac),
-        ("IFLA_MTU", link.mtu),
-        ("IFLA_GROUP", link.group),
-        ("IFLA_LINKINFO", {"attrs": _link_info(link)}),
-    ]
-    return Request(type=RTM_NEWLINK, flags=NLM_F_CREATE | NLM_F_EXCL, body=encode(ifinfmsg(), {}, attributes))
+    return _creation(link, _link_info(link))
 
 
-def _link_info(link: Link) -> Attributes:
+def _creation(link: Link, info: bytes) -> Request:
+    body = _SOME_LINK + _IFLA_IFNAME(link.name) + _looks(link.mac, link.mtu, link.group) + info
+    return Request(type=RTM_NEWLINK, flags=NLM_F_CREATE | NLM_F_EXCL, body=body)
+
+
+def _looks(mac: str, mtu: int, group: int) -> bytes:
+    return _IFLA_ADDRESS(mac) + _IFLA_MTU(mtu) + _IFLA_GROUP(group)
+
+
+def _link_info(link: Link) -> bytes:
     match link.kind:
         case LinkKind.VRF:
-            return _info("vrf", [("IFLA_VRF_TABLE", link.table)])
+            assert link.table is not None
+            return _info("vrf", _IFLA_VRF_TABLE(link.table))
         case LinkKind.VXLAN:
+            assert link.vni is not None
             assert link.local is not None
-            local = "IFLA_VXLAN_LOCAL" if link.local.version == 4 else "IFLA_VXLAN_LOCAL6"
+            assert link.port is not None
             return _info(
                 "vxlan",
-                [
-                    ("IFLA_VXLAN_ID", link.vni),
-                    (local, str(link.local)),
-                    ("IFLA_VXLAN_PORT", link.port),
-                    ("IFLA_VXLAN_LEARNING", 0),
-                ],
+                _IFLA_VXLAN_ID(link.vni),
+                _IFLA_VXLAN_LOCAL[link.local.version](link.local),
+                _IFLA_VXLAN_PORT(link.port),
+                _IFLA_VXLAN_LEARNING(0),
             )
         case LinkKind.HOST_LINK:
-            return _info("veth", [("VETH_INFO_PEER", {"attrs": _peer_attributes(link)})])
+            assert link.peer is not None
+            assert link.peer_mac is not None
+            assert link.peer_group is not None
+            looks = _looks(link.peer_mac, link.mtu, link.peer_group)
+            return _veth(_IFLA_IFNAME(link.peer), looks)
         case LinkKind.POD_PORT:
             raise ValueError(f"pod port {link.name}: made with its pod's end, by create_port")
 
 
-def _info(kind: str, data: Attributes) -> Attributes:
-    return [("IFLA_INFO_KIND", kind), ("IFLA_INFO_DATA", {"attrs": data})]
+def _info(kind: str, *data: bytes) -> bytes:
+    return _IFLA_LINKINFO([_IFLA_INFO_KIND(kind), _IFLA_INFO_DATA(data)])
 
 
-def _peer_attributes(link: Link) -> Attributes:
-    return [
-        ("IFLA_IFNAME", link.peer),
-        ("IFLA_ADDRESS", link.peer_mac),
-        ("IFLA_MTU", link.mtu),
-        ("IFLA_GROUP", link.peer_group),
-    ]
+def _veth(*peer: bytes) -> bytes:
+    return _info("veth", _VETH_INFO_PEER([_SOME_LINK, *peer]))
 
 
 def create_port(link: Link, *, interface: str, mac: str, mtu: int, netns: int) -> Request:
     """A veth pair whose peer starts its life inside the namespace behind the descriptor `netns`."""
-    peer: Attributes = [
-        ("IFLA_IFNAME", interface),
-        ("IFLA_ADDRESS", mac),
-        ("IFLA_MTU", mtu),
-        ("IFLA_NET_NS_FD", netns),
-    ]
-    attributes: Attributes = [
-        ("IFLA_IFNAME", link.name),
-        ("IFLA_ADDRESS", link.mac),
-        ("IFLA_MTU", link.mtu),
-        ("IFLA_GROUP", link.group),
-        ("IFLA_LINKINFO", {"attrs": _info("veth", [("VETH_INFO_PEER", {"attrs": peer})])}),
-    ]
-    return Request(type=RTM_NEWLINK, flags=NLM_F_CREATE | NLM_F_EXCL, body=encode(ifinfmsg(), {}, attributes))
+    peer = [_IFLA_IFNAME(interface), _IFLA_ADDRESS(mac), _IFLA_MTU(mtu), _IFLA_NET_NS_FD(netns)]
+    return _creation(link, _veth(*peer))
 
 
 def set_link(
@@ -165,32 +198,28 @@ def set_link(
     master: int | None = None,
 ) -> Request:
     """Bring a link up, with what is given changed on the way."""
-    attributes: Attributes = []
-    for name, value in (
-        ("IFLA_GROUP", group),
-        ("IFLA_ADDRESS", mac),
-        ("IFLA_MTU", mtu),
-        ("IFLA_MASTER", master),
-    ):
-        if value is not None:
-            attributes.append((name, value))
-    fields = {"index": index, "flags": _IFF_UP, "change": _IFF_UP}
-    return Request(type=RTM_SETLINK, flags=0, body=encode(ifinfmsg(), fields, attributes))
+    changes = [
+        *(() if group is None else (_IFLA_GROUP(group),)),
+        *(() if mac is None else (_IFLA_ADDRESS(mac),)),
+        *(() if mtu is None else (_IFLA_MTU(mtu),)),
+        *(() if master is None else (_IFLA_MASTER(master),)),
+    ]
+    body = _IFINFOMSG.pack(0, 0, index, _IFF_UP, _IFF_UP) + b"".join(changes)
+    return Request(type=RTM_SETLINK, flags=0, body=body)
 
 
 def alternative_name(index: int, name: str, *, add: bool) -> Request:
-    properties = {"attrs": [("IFLA_ALT_IFNAME", name)]}
-    body = encode(ifinfmsg(), {"index": index}, [("IFLA_PROP_LIST", properties)])
+    body = _IFINFOMSG.pack(0, 0, index, 0, 0) + _IFLA_PROP_LIST([_IFLA_ALT_IFNAME(name)])
     flags = NLM_F_CREATE | NLM_F_EXCL if add else 0
     return Request(type=RTM_NEWLINKPROP if add else RTM_DELLINKPROP, flags=flags, body=body)
 
 
 def remove_link(name: str) -> Request:
-    return Request(type=RTM_DELLINK, flags=0, body=encode(ifinfmsg(), {}, [("IFLA_IFNAME", name)]))
+    return Request(type=RTM_DELLINK, flags=0, body=_SOME_LINK + _IFLA_IFNAME(name))
 
 
 def remove_group(group: int) -> Request:
-    return Request(type=RTM_DELLINK, flags=0, body=encode(ifinfmsg(), {}, [("IFLA_GROUP", group)]))
+    return Request(type=RTM_DELLINK, flags=0, body=_SOME_LINK + _IFLA_GROUP(group))
 
 
 def put(entry: Entry, indexes: Mapping[str, int]) -> Request:
@@ -221,75 +250,61 @@ def remove(entry: Entry, indexes: Mapping[str, int]) -> Request:
 
 
 def _address(entry: LinkAddress, indexes: Mapping[str, int]) -> bytes:
-    fields = {
-        "family": FAMILIES[entry.address.version],
-        "prefixlen": entry.prefix_length,
-        "index": indexes[entry.link],
-        "flags": _IFA_F_NODAD if entry.address.version == 6 else 0,
-    }
-    text = str(entry.address)
-    return encode(ifaddrmsg(), fields, [("IFA_LOCAL", text), ("IFA_ADDRESS", text)])
+    family = FAMILIES[entry.address.version]
+    flags = _IFA_F_NODAD if entry.address.version == 6 else 0
+    header = _IFADDRMSG.pack(family, entry.prefix_length, flags, 0, indexes[entry.link])
+    return header + _IFA_LOCAL(entry.address) + _IFA_ADDRESS(entry.address)
 
 
 def route_body(route: Route, indexes: Mapping[str, int]) -> bytes:
     on_link = route.link is not None and route.via is None and route.prefix.version == 4
-    fields = {
-        "family": FAMILIES[route.prefix.version],
-        "dst_len": route.prefix.prefixlen,
-        "table": _TABLE_IN_ATTRIBUTE,
-        "proto": ROUTE_PROTOCOL,
-        "scope": _SCOPE_LINK if on_link else 0,
-        "type": _RTN_UNREACHABLE if route.link is None else _RTN_UNICAST,
-        "flags": _RTNH_F_ONLINK if route.via is not None else 0,
-    }
-    attributes: Attributes = [("RTA_TABLE", route.table)]
+    header = _RTMSG.pack(
+        FAMILIES[route.prefix.version],
+        route.prefix.prefixlen,
+        0,
+        0,
+        _TABLE_IN_ATTRIBUTE,
+        ROUTE_PROTOCOL,
+        _SCOPE_LINK if on_link else 0,
+        _RTN_UNREACHABLE if route.link is None else _RTN_UNICAST,
+        _RTNH_F_ONLINK if route.via is not None else 0,
+    )
+    attributes = [header, _RTA_TABLE(route.table)]
     if route.prefix.prefixlen:
-        attributes.append(("RTA_DST", str(route.prefix.network_address)))
+        attributes.append(_RTA_DST(route.prefix.network_address))
     if route.link is not None:
-        attributes.append(("RTA_OIF", indexes[route.link]))
+        attributes.append(_RTA_OIF(indexes[route.link]))
     if route.via is not None:
         attributes.append(_gateway(route.via, route.prefix.version))
     if route.source is not None:
-        attributes.append(("RTA_PREFSRC", str(route.source)))
+        attributes.append(_RTA_PREFSRC(route.source))
     if route.metric:
-        attributes.append(("RTA_PRIORITY", route.metric))
-    return encode(rtmsg(), fields, attributes)
+        attributes.append(_RTA_PRIORITY(route.metric))
+    return b"".join(attributes)
 
 
-def _gateway(via: Address, version: int) -> tuple[str, Any]:
+def _gateway(via: Address, version: int) -> bytes:
     if via.version == version:
-        return ("RTA_GATEWAY", str(via))
-    return ("RTA_VIA", {"family": FAMILIES[via.version], "addr": str(via)})
+        return _RTA_GATEWAY(via)
+    return _RTA_VIA([u16(FAMILIES[via.version]), via.packed])  # struct rtvia
 
 
 def _neighbour(entry: Neighbour, indexes: Mapping[str, int]) -> bytes:
-    fields = {
-        "family": FAMILIES[entry.address.version],
-        "ifindex": indexes[entry.link],
-        "state": _NUD_PERMANENT,
-    }
-    return encode(ndmsg(), fields, [("NDA_DST", str(entry.address)), ("NDA_LLADDR", entry.mac)])
+    header = _NDMSG.pack(FAMILIES[entry.address.version], indexes[entry.link], _NUD_PERMANENT, 0, 0)
+    return header + _NDA_DST(entry.address) + _NDA_LLADDR(entry.mac)
 
 
 def _forwarding(entry: ForwardingEntry, indexes: Mapping[str, int]) -> bytes:
-    fields = {
-        "family": socket.AF_BRIDGE,
-        "ifindex": indexes[entry.link],
-        "state": _NUD_PERMANENT,
-        "flags": _NTF_SELF,
-    }
-    return encode(ndmsg(), fields, [("NDA_LLADDR", entry.mac), ("NDA_DST", str(entry.remote))])
+    header = _NDMSG.pack(socket.AF_BRIDGE, indexes[entry.link], _NUD_PERMANENT, _NTF_SELF, 0)
+    return header + _NDA_LLADDR(entry.mac) + _NDA_DST(entry.remote)
 
 
 def _rule(rule: Rule, protocol: int | None) -> bytes:
-    attributes: Attributes = [("FRA_PRIORITY", rule.priority)]
+    header = _FIB_RULE_HDR.pack(FAMILIES[rule.family], 0, 0, 0, 0, 0, 0, _FR_ACT_TO_TBL, 0)
+    attributes = [header, _FRA_PRIORITY(rule.priority)]
     if protocol is not None:
-        attributes.append(("FRA_PROTOCOL", protocol))
-    if rule.table is None:
-        attributes.append(("FRA_L3MDEV", 1))
-    else:
-        attributes.append(("FRA_TABLE", rule.table))
+        attributes.append(_FRA_PROTOCOL(protocol))
+    attributes.append(_FRA_L3MDEV(1) if rule.table is None else _FRA_TABLE(rule.table))
     if rule.input_link is not None:
-        attributes.append(("FRA_IIFNAME", rule.input_link))
-    fields = {"family": FAMILIES[rule.family], "action": _FR_ACT_TO_TBL}
-    return encode(fibmsg(), fields, attributes)
+        attributes.append(_FRA_IIFNAME(rule.input_link))
+    return b"".join(attributes)

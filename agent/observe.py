@@ -20,8 +20,9 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
+from agent import messages
 from agent.kernel import Observation
-from agent.messages import FAMILIES, INDEX, RTM_GETLINK, SKIP_STATISTICS, encode
+from agent.messages import FAMILIES, INDEX, RTM_GETLINK
 from agent.rtnetlink import Rtnetlink
 from compiler import device_names as names
 from compiler.layering import LOCAL_TABLE
@@ -121,8 +122,7 @@ def _mac_prefix(prefix: str, number: NetworkNumber) -> str:
 
 
 def read_devices(netlink: Rtnetlink) -> Iterator[Device]:
-    body = encode(ifinfmsg(), {}, [("IFLA_EXT_MASK", SKIP_STATISTICS)])
-    for data in netlink.dump(RTM_GETLINK, body):
+    for data in netlink.dump(RTM_GETLINK, messages.ALL_LINKS):
         message = ifinfmsg(data)
         message.decode()
         information = message.get_attr("IFLA_LINKINFO")
@@ -199,7 +199,7 @@ def _host_link(device: Device, master: str | None, peer: Device | None) -> Link:
 
 
 def read_addresses(netlink: Rtnetlink, ours: Mapping[int, str]) -> Iterator[LinkAddress]:
-    for data in netlink.dump(_RTM_GETADDR, encode(ifaddrmsg(), {"family": socket.AF_UNSPEC}, [])):
+    for data in netlink.dump(_RTM_GETADDR, messages.ALL_ADDRESSES):
         if INDEX.unpack_from(data)[0] not in ours:
             continue
         message = ifaddrmsg(data)
@@ -214,8 +214,7 @@ def read_addresses(netlink: Rtnetlink, ours: Mapping[int, str]) -> Iterator[Link
 
 def read_routes(netlink: Rtnetlink, links: Mapping[int, str]) -> Iterator[Route]:
     for version, family in FAMILIES.items():
-        body = encode(rtmsg(), {"family": family, "proto": names.ROUTE_PROTOCOL}, [])
-        for data in netlink.dump(_RTM_GETROUTE, body):
+        for data in netlink.dump(_RTM_GETROUTE, messages.our_routes(family)):
             message = rtmsg(data)
             message.decode()
             if message["proto"] == names.ROUTE_PROTOCOL:  # a kernel may ignore the filter
@@ -262,7 +261,7 @@ def _forwarding(netlink: Rtnetlink, ours: Mapping[int, str]) -> Iterator[Forward
 
 
 def _permanent(netlink: Rtnetlink, family: int, links: Mapping[int, str]) -> Iterator[Any]:
-    for data in netlink.dump(_RTM_GETNEIGH, encode(ndmsg(), {"family": family}, [])):
+    for data in netlink.dump(_RTM_GETNEIGH, messages.all_neighbours(family)):
         if INDEX.unpack_from(data)[0] in links:
             message = ndmsg(data)
             message.decode()
@@ -278,7 +277,7 @@ def _matches_everything(rule: Any) -> bool:
 
 def _rules(netlink: Rtnetlink) -> Iterator[Rule]:
     for version, family in FAMILIES.items():
-        for data in netlink.dump(_RTM_GETRULE, encode(fibmsg(), {"family": family}, [])):
+        for data in netlink.dump(_RTM_GETRULE, messages.all_rules(family)):
             message = fibmsg(data)
             message.decode()
             table = message.get_attr("FRA_TABLE") or message["table"]

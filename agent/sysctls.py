@@ -29,12 +29,19 @@ LINK_SETTINGS: Final[tuple[Setting, ...]] = (
 
 
 def write_settings(link: str, settings: Iterable[Setting]) -> None:
-    """A family that the kernel lacks has no settings; a link gone meanwhile needs none."""
+    """A family that the kernel lacks has no settings; a link gone meanwhile needs none.
+
+    By descriptors, for every pod waits for fifteen of these: pathlib takes three times as long.
+    """
     for family, name, value in settings:
         try:
-            (ROOT / family / "conf" / link / name).write_text(value, encoding="ascii")
+            descriptor = os.open(f"{ROOT}/{family}/conf/{link}/{name}", os.O_WRONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             continue
+        try:
+            os.write(descriptor, value.encode("ascii"))
+        finally:
+            os.close(descriptor)
 
 
 def read_global(family: str, name: str) -> str | None:
