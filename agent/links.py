@@ -7,6 +7,7 @@ that owns the agent's sockets never leaves its own.
 from __future__ import annotations
 
 import errno
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -30,6 +31,8 @@ class Links:
 
     def __init__(self) -> None:
         self._idle = [Rtnetlink()]
+        self._making = threading.Lock()
+        """The kernel makes one port at a time anyway, and who waits for it elsewhere than here spins."""
 
     def close(self) -> None:
         for netlink in self._idle:
@@ -49,7 +52,7 @@ class Links:
 
     def plug(self, port: Link, end: PodEnd) -> None:
         title = f"create pod port {port.name} and {end.interface} in {end.netns}"
-        with _told_as(title), open_netns(end.netns) as netns, self._socket() as netlink:
+        with _told_as(title), open_netns(end.netns) as netns, self._making, self._socket() as netlink:
             removal = messages.remove_link(port.name)
             creation = messages.create_port(
                 port, interface=end.interface, mac=end.mac, mtu=end.mtu, netns=netns
