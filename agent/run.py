@@ -10,7 +10,7 @@ import logging
 import os
 import resource
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -33,24 +33,20 @@ class CannotStart(Exception):
     """The text says what to do about it."""
 
 
-def run(settings: Settings) -> int:
-    """Runs until SIGTERM or SIGINT; returns the exit status."""
+def run(settings: Settings, *, datapath: Callable[[], Datapath] = real_datapath) -> int:
+    """Runs until SIGTERM or SIGINT; returns the exit status. `datapath`: of an agent that is no twin."""
     # libnftables waits with select(2): no descriptor may ever be above its limit.
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(MAX_DESCRIPTOR, hard), hard))
     try:
         with _stop_signals() as stop, _own_state(settings.state):
             claim(settings.state, twin=settings.twin)
-            Process(settings, _datapath(settings), stop).run()
+            Process(settings, twin_datapath() if settings.twin else datapath(), stop).run()
     except (CannotStart, FeaturesMissing, WrongState, Damaged, CannotListen) as error:
         _log.error("cannot start: %s", error)
         return EXIT_CANNOT_START
     _log.info("stopped; the datapath stays as it is")
     return EXIT_STOPPED
-
-
-def _datapath(settings: Settings) -> Datapath:
-    return twin_datapath() if settings.twin else real_datapath()
 
 
 @contextmanager

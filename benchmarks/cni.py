@@ -2,9 +2,14 @@
 
 Both are executed as a runtime executes them, in turn, in one run, on one node of the lab: ours asks a real
 agent process, `ptp` asks `host-local`. Once with one network on the node, once with 500. With --cycles, how
-the agent's memory and descriptors fare. Needs a kernel with VRF:
+the agent's memory and descriptors fare. Needs root and a kernel with VRF, of a virtual machine if need be:
 
     ATOLL_CNI="$(tools/cni_plugin.sh)" .venv/bin/python tools/vm.py -- .venv/bin/python -m benchmarks.cni
+
+An emulated processor runs interpreters far worse than anything else. With --bridges, which stand in for
+VRFs (`benchmarks.cni_bridges`), it runs on any kernel:
+
+    ATOLL_CNI="$(tools/cni_plugin.sh)" .venv/bin/python -m benchmarks.cni --bridges
 """
 
 from __future__ import annotations
@@ -20,9 +25,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.status_file import read_status
+from benchmarks.cni_bridges import BridgedAgent
 from benchmarks.cni_socket import Line
 from cli.lab.cni import Answer, Json, Runtime, Sandbox
 from cli.lab.lab import LabNamespace, LabPod
+from compiler.names import NodeName
 from tests.kernel.agent_process import REFERENCE, AgentProcess, sandbox_of
 from tests.kernel.process_world import ProcessWorld
 from tests.kernel.world import CLUSTER
@@ -37,6 +45,11 @@ spec: {{subnets: [10.{high}.{low}.0/24, "fd00:{index:x}::/64"]}}
 _BLOCKS = "  blockSizeV4: 25\n  blockSizeV6: 120\n"
 """Large ones, so that a run needs no further block."""
 _SAMPLES_OF_CYCLES = 10
+_ROUNDS_OF_ALL = 3
+"""In the first of so many rounds, all pods come and go at once, too."""
+_ON_DISK = "/var/tmp"  # noqa: S108  # a fresh folder is made there; leases are synced to it
+_IN_MEMORY = "/run"
+"""In the virtual machine everything else is the host's file system, over a protocol."""
 
 
 @dataclass(kw_only=True)
@@ -59,9 +72,14 @@ def reference(agent: AgentProcess) -> Runtime:
     return Runtime(place=agent.node.place, folders=(REFERENCE,), configuration=configuration, version="1.0.0")
 
 
-def world_of(pods: int, folder: Path) -> tuple[ProcessWorld, Sequence[LabPod]]:
+class BridgedWorld(ProcessWorld):
+    kind = BridgedAgent
+
+
+def world_of(pods: int, folder: Path, *, bridges: bool) -> tuple[ProcessWorld, Sequence[LabPod]]:
     """A node without networks, and pods of the first one that wait to be attached."""
-    world = ProcessWorld(folder, nodes=1, options=["--quiet", "0"])
+    kind = BridgedWorld if bridges else ProcessWorld
+    world = kind(folder, nodes=1, options=["--quiet", "0"])
     world.cluster = CLUSTER + _BLOCKS
     world.lab.namespaces["team"] = LabNamespace()
     (node,) = world.nodes
@@ -92,19 +110,21 @@ def timed(work: Callable[[Sandbox], Answer], sandboxes: Sequence[Sandbox]) -> fl
 
 
 def measure(runtimes: Sequence[Runtime], pods: Sequence[LabPod], *, rounds: int) -> Sequence[Times]:
-    """In turn: ours, the other, ours."""
+    """In turn: ours, the other, the other, ours."""
     times = [Times() for _ in runtimes]
     one, all_pods = [sandbox_of(pods[0])], [sandbox_of(pod) for pod in pods]
+    order = list(zip(runtimes, times, strict=True))
     for round_ in range(rounds + 1):
-        for runtime, found in zip(runtimes, times, strict=True):
+        for runtime, found in order:
             one_added, one_deleted = timed(runtime.add, one), timed(runtime.delete, one)
             if round_ == 0:
                 continue  # the first warms caches up
             found.add.append(one_added)
             found.delete.append(one_deleted)
-            if round_ % 5 == 1:
+            if round_ % _ROUNDS_OF_ALL == 1:
                 found.add_all.append(timed(runtime.add, all_pods))
                 found.delete_all.append(timed(runtime.delete, all_pods))
+        order.reverse()
     return times
 
 
@@ -139,23 +159,34 @@ def footprint(pid: int) -> tuple[int, int]:
     return int(resident.split()[1]), len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
+def transactions(agent: AgentProcess) -> int:
+    """Of nftables, since the agent's start."""
+    status = read_status(agent.folder / "bus" / "agents", NodeName(agent.node.name))
+    return status.transactions if status is not None else 0
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--at-once", type=int, default=50)
     parser.add_argument("--networks", type=int, nargs="*", default=[1, 500])
     parser.add_argument("--cycles", type=int, default=0)
+    parser.add_argument("--bridges", action="store_true")
     arguments = parser.parse_args()
     print(f"Linux {platform.release()}, Python {platform.python_version()}, {os.cpu_count()} processors")
-    world, pods = world_of(arguments.at_once, Path(tempfile.mkdtemp(prefix="atoll-bench-")))
+    place = _IN_MEMORY if "ATOLL_VM" in os.environ else _ON_DISK
+    folder = Path(tempfile.mkdtemp(prefix="atoll-bench-", dir=place))
+    world, pods = world_of(arguments.at_once, folder, bridges=arguments.bridges)
     try:
         agent = world.process(1)
         print("| networks | what | Atoll | ptp | ratio |\n|---|---|---|---|---|")
         for networks in arguments.networks:
             declare(world, networks)
+            before = transactions(agent)
             if arguments.rounds:
                 ours, theirs = measure([agent.runtime, reference(agent)], pods, rounds=arguments.rounds)
                 print("\n".join(table(networks, arguments.at_once, ours, theirs)), flush=True)
+                print(f"| {networks} | nft transactions | {transactions(agent) - before} | | |", flush=True)
         if arguments.cycles:
             print("| cycles | resident | descriptors |\n|---|---|---|")
             for row in cycle(agent, pods[0], arguments.cycles):

@@ -11,20 +11,28 @@ from typing import Final
 from cli.failure import Failure
 from cli.lab.namespace import Namespace
 
-_PROGRAM: Final = "from cli.main import main; main()"
+PROGRAM: Final = "from cli.main import main; main()"
 _SHOWN_LINES: Final = 12
 _END_SECONDS: Final = 10.0
 
 
 class Process:
-    def __init__(self, name: str, arguments: list[str], *, folder: Path, place: Namespace | None) -> None:
-        """Starts it, in the network namespace `place` where one is given."""
+    def __init__(
+        self,
+        name: str,
+        arguments: list[str],
+        *,
+        folder: Path,
+        place: Namespace | None,
+        program: str = PROGRAM,
+    ) -> None:
+        """Starts it, in the network namespace `place` where one is given. `program` is Python."""
         self.name = name
         self.log = folder / f"{name}.log"
         # A session of its own: Ctrl-C is for the demo, which ends its processes in order.
         with self.log.open("wb") as log, place.entered() if place else nullcontext():
             self._child = subprocess.Popen(
-                [sys.executable, "-P", "-c", _PROGRAM, *arguments],
+                [sys.executable, "-P", "-c", program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

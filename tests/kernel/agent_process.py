@@ -17,7 +17,7 @@ import pytest
 
 from agent.installation import NAME
 from agent.status_file import read_status
-from cli.demonstration.process import Process
+from cli.demonstration.process import PROGRAM, Process
 from cli.lab.cni import Answer, Json, Runtime, Sandbox
 from cli.lab.lab import LabNode, LabPod
 from cli.lab.objects import pod_uid
@@ -55,6 +55,8 @@ def sandbox_of(pod: LabPod) -> Sandbox:
 class AgentProcess:
     """What the node's kernel and its files hold outlives it."""
 
+    program = PROGRAM
+
     def __init__(self, node: LabNode, folder: Path, options: Sequence[str] = ()) -> None:
         """`options`: further ones of the command line, whenever it starts."""
         self.node = node
@@ -90,6 +92,7 @@ class AgentProcess:
             ["agent", "--node", self.node.name, *places, *options],
             folder=self.folder,
             place=self.node.place,
+            program=self.program,
         )
 
     def await_answering(self) -> None:

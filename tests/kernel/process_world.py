@@ -12,6 +12,7 @@ from tests.kernel.world import Agent, World
 
 class ProcessWorld(World):
     processes: Mapping[str, AgentProcess]
+    kind: type[AgentProcess] = AgentProcess
 
     def __init__(
         self,
@@ -30,7 +31,7 @@ class ProcessWorld(World):
         self.processes = started
         try:
             for node in self.lab.nodes:
-                started[node.name] = AgentProcess(node, folder, self._options)
+                started[node.name] = self.kind(node, folder, self._options)
             for agent in started.values():
                 agent.await_answering()
         except BaseException:
