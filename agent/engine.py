@@ -206,6 +206,8 @@ class Engine:
 
         Comparing the ruleset lists the whole table: `ruleset_too` seldom. Raises ApplyFailed.
         """
+        if not ruleset_too and self._is_as_planned():
+            return ()
         with self.turns.alone():
             if self._in_force is None:
                 return ()
@@ -216,6 +218,23 @@ class Engine:
             except (NftRefused, KernelRefused) as error:
                 raise ApplyFailed(f"repair: {error}") from error
             return tuple(done)
+
+    def _is_as_planned(self) -> bool:
+        """A look that holds nobody up. What attachments at work leave half done may seem to be amiss."""
+        with self.changed:
+            in_force = self._in_force
+        if in_force is None:
+            return True
+        try:
+            observation = self.kernel.observe()
+        except KernelRefused:
+            return False
+        with self.changed:
+            if self._in_force is not in_force or self.policy.committed != in_force.ruleset:
+                return False
+            leases = tuple(self.store.leases.values())
+            lingering = self._lingering(in_force, observation)
+        return not decide(in_force.layout(leases), observation, lingering=lingering)
 
     def _bring_about(self, new: _InForce) -> tuple[Action, ...]:
         if self._in_force is not None and new is not self._in_force and new.base is self._in_force.base:

@@ -58,6 +58,10 @@ class FakeKernel:
         """Whether there ever was an instant without a rule that looks up the local table."""
 
     def observe(self) -> Observation:
+        with self._lock:
+            return self._observe()
+
+    def _observe(self) -> Observation:
         self.observations += 1
         return Observation(
             layout=Layout(

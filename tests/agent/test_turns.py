@@ -10,7 +10,7 @@ import pytest
 
 from agent.cni import Command
 from agent.fake_kernel import FakeKernel
-from agent.kernel import PodEnd
+from agent.kernel import Observation, PodEnd
 from agent.lease import LeaseKey
 from agent.turns import AT_ONCE, Turns
 from compiler.layering import layout_of
@@ -112,6 +112,42 @@ def test_a_turn_ends_with_the_error_that_ends_the_work(turns: Turns, threads: Th
         fail()
     assert not turns.busy
     assert Visit(threads, lambda: turns.of(ONE)).done()
+
+
+class SlowLook(FakeKernel):
+    """Meets another caller while it is looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: Callable[[], object] = int
+
+    def observe(self) -> Observation:
+        observation = super().observe()
+        meanwhile, self.meanwhile = self.meanwhile, int
+        meanwhile()
+        return observation
+
+
+def test_a_look_at_everything_holds_no_pod_up(tmp_path: Path, threads: ThreadPoolExecutor) -> None:
+    kernel = SlowLook()
+    node = FakeNode(tmp_path, kernel=kernel)
+    node.apply(LARGER)
+    kernel.meanwhile = lambda: threads.submit(node.ask, request(Command.ADD)).result(SOON)
+    assert node.engine.repair(ruleset_too=False) == ()
+    leases = [lease.attachment for lease in node.engine.store.leases.values()]
+    assert len(leases) == 1
+    assert node.kernel.observe().layout == layout_of(LARGER, leases)
+
+
+def test_what_is_amiss_is_mended_by_a_look_that_is_alone(tmp_path: Path) -> None:
+    node = FakeNode(tmp_path)
+    node.apply(LARGER)
+    node.kernel.set_down("vx1")
+    before = node.kernel.observations
+    first, *_ = node.engine.repair(ruleset_too=False)
+    assert str(first).startswith("set vxlan vx1")
+    assert node.kernel.observations == before + 2
+    assert node.kernel.observe().layout == layout_of(LARGER, [])
 
 
 class HaltedKernel(FakeKernel):
