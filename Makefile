@@ -56,8 +56,10 @@ fmt: setup  ## format the code, mend what can be mended
 golden: setup  ## rewrite golden/*/expected and fail once, for the difference to be reviewed
 	pytest tests/golden --update-golden
 
-bench: setup  ## measure: compile times, memory, one changed element, a cluster
+bench: setup  ## measure: compile times, memory, one changed element, a pod's attachment, a cluster
 	for benchmark in compile apply; do python -m benchmarks.$$benchmark || exit 1; done
+	tools/setup.sh containers
+	ATOLL_CNI="$$(tools/cni_plugin.sh)" python -m benchmarks.cni --bridges
 	binaries=$$(tools/control_plane.sh) && ATOLL_CONTROL_PLANE="$$binaries" python -m benchmarks.cluster
 
 lock: setup  ## renew requirements.lock
