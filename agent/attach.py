@@ -15,6 +15,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from agent import cni
@@ -227,7 +228,7 @@ class Attachments:
         try:
             if not (repeated and self._mended(lease, layout)):
                 self._engine.kernel.plug(_port(layout), _pod_end(lease, _port(layout)))
-                self._engine.kernel.apply(_puts(layout))
+                self._engine.kernel.apply(_puts(layout, was=_port(layout)))
         except KernelRefused as error:
             self._detach(lease)
             raise CniError(cni.KERNEL_REFUSED, f"pod {lease.attachment.pod}: {error}") from error
@@ -252,9 +253,9 @@ class Attachments:
         """
         if self._engine.kernel.pod_problem(_pod_end(lease, _port(layout))) is not None:
             return False
-        port = _port(layout)
+        there = replace(_port(layout), group=0, mtu=0)  # nobody has looked
         try:
-            self._engine.kernel.apply(_puts(layout, was=port))
+            self._engine.kernel.apply(_puts(layout, was=there))
         except KernelRefused:
             return False
         return True
@@ -377,11 +378,11 @@ def _pod_end(lease: Lease, port: Link) -> PodEnd:
     )
 
 
-def _puts(layout: Layout, *, was: Link | None = None) -> list[Action]:
+def _puts(layout: Layout, *, was: Link) -> list[Action]:
     """The port up in its VRF, then neighbours, then routes: a route works from its first packet.
 
-    `was`: the port that is there. To set its hardware address anew, even to the same, would forget all
-    neighbours behind it (neigh_changeaddr).
+    `was`: the port that is there, as far as is known. To set its hardware address anew, even to the same,
+    would forget all neighbours behind it (neigh_changeaddr).
     """
     return [SetLink(link=_port(layout), was=was), *(Put(entry=entry) for entry in _entries(layout))]
 

@@ -112,7 +112,7 @@ def _run(netlink: Rtnetlink, actions: Sequence[Action]) -> list[Failure]:
 
 
 def _batch(netlink: Rtnetlink, actions: Sequence[Action]) -> list[Failure]:
-    indexes = Indexes(netlink)
+    indexes = Indexes()
     failures: list[Failure] = []
     requests: list[Request] = []
     senders: list[Action] = []
@@ -169,20 +169,22 @@ def _requests(action: Action, indexes: Indexes) -> Iterator[Request]:
 
 
 def _set_requests(link: Link, was: Link | None, indexes: Indexes) -> Iterator[Request]:
-    """A hardware address is sent only to be changed: some drivers refuse any while the link is up."""
+    """What is so already is not sent: some drivers refuse any hardware address while the link is up, and for
+    a group, even the same, the kernel walks all routes of IPv6 (netdev_state_change).
+    """
     yield messages.set_link(
         indexes[link.name],
-        group=link.group,
+        group=None if was and was.group == link.group else link.group,
         mac=None if was and was.mac == link.mac else link.mac,
-        mtu=link.mtu,
+        mtu=None if was and was.mtu == link.mtu else link.mtu,
         master=indexes[link.master] if link.master else None,
     )
     if link.peer is not None:
         yield messages.set_link(
             indexes[link.peer],
-            group=link.peer_group,
+            group=None if was and was.peer_group == link.peer_group else link.peer_group,
             mac=None if was and was.peer_mac == link.peer_mac else link.peer_mac,
-            mtu=link.mtu,
+            mtu=None if was is link else link.mtu,
         )
     created = was is link
     if was is not None and was.alt_name is not None and was.alt_name != link.alt_name:

@@ -12,7 +12,7 @@ from typing import Final
 
 from agent.actions import Entry
 from agent.attributes import attribute, mac, nested, packed, text, u8, u16, u16_of_network, u32
-from agent.rtnetlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, Request, Rtnetlink
+from agent.rtnetlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, Request
 from compiler.device_names import ROUTE_PROTOCOL
 from compiler.layout import ForwardingEntry, Link, LinkAddress, LinkKind, Neighbour, Route, Rule
 from compiler.model import Address
@@ -103,21 +103,16 @@ class UnknownLink(Exception):
 
 
 class Indexes(dict[str, int]):
-    """Interface indexes by name, looked up when first asked for, in a socket's namespace.
+    """Interface indexes by name, looked up when first asked for, in the calling thread's namespace.
 
-    Not by if_nametoindex(3): for a name that no device has, the kernel starts modprobe twice before it says
-    so (dev_load), and every new pod's port is such a name.
+    For links that are there: before it says that there is none, the kernel starts modprobe twice (dev_load).
     """
 
-    def __init__(self, netlink: Rtnetlink) -> None:
-        super().__init__()
-        self._netlink = netlink
-
     def __missing__(self, name: str) -> int:
-        message = self._netlink.get(RTM_GETLINK, ALL_LINKS + _IFLA_IFNAME(name))
-        if message is None:
-            raise UnknownLink(f"link {name} does not exist")
-        index: int = INDEX.unpack_from(message)[0]
+        try:
+            index = socket.if_nametoindex(name)
+        except OSError as error:
+            raise UnknownLink(f"link {name} does not exist") from error
         self[name] = index
         return index
 
@@ -215,6 +210,7 @@ def alternative_name(index: int, name: str, *, add: bool) -> Request:
 
 
 def remove_link(name: str) -> Request:
+    """By name: it may be gone, and who looks for it pays for that (`Indexes`)."""
     return Request(type=RTM_DELLINK, flags=0, body=_SOME_LINK + _IFLA_IFNAME(name))
 
 

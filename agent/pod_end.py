@@ -32,7 +32,7 @@ def configure(end: PodEnd) -> None:
     write_settings(end.interface, _SETTINGS)
     netlink = Rtnetlink()
     try:
-        indexes = messages.Indexes(netlink)
+        indexes = messages.Indexes()
         entries = pod_entries(end)
         titles = [f"bring {end.interface} up", *(f"put {describe(entry)}" for entry in entries)]
         requests = [

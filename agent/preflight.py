@@ -143,7 +143,7 @@ def _route_findings(netlink: Rtnetlink, devices: dict[str, Device]) -> Iterator[
     if name not in devices:
         return
     route = Route(table=1_000_007, prefix=ip_network("192.0.2.0/24"), link=name, via=IPv6Address("fe80::7"))
-    indexes = Indexes(netlink)
+    indexes = Indexes()
     up = messages.set_link(indexes[name])
     for refusal in netlink.batch([up, messages.put(route, indexes)]):
         remedy = "Boot without `ipv6.disable=1`: next hops between nodes are IPv6, whatever pods use"

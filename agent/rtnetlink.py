@@ -91,21 +91,6 @@ class Rtnetlink:
                 return messages
         raise DumpInterrupted(f"rtnetlink dump {type} was interrupted five times")
 
-    def get(self, type: int, body: bytes) -> bytes | None:
-        """Header and body of the one object asked for; None where there is none. Raises OSError."""
-        sequence = next(self._sequence)
-        self._socket.send(_HEADER.pack(_HEADER.size + len(body), type, NLM_F_REQUEST, sequence, 0) + body)
-        while True:
-            for kind, _flags, answered, message in _messages(self._socket.recv(1 << 20)):
-                if answered != sequence:
-                    continue
-                if kind != _NLMSG_ERROR:
-                    return message
-                code = -struct.unpack_from("=i", message, _HEADER.size)[0]
-                if code in (errno.ENODEV, errno.ENOENT):
-                    return None
-                raise OSError(code, f"rtnetlink request {type}: {os.strerror(code)}")
-
     def batch(self, requests: Sequence[Request]) -> list[Refusal]:
         """Send all requests in order; returns those that the kernel refused, by position."""
         refusals: list[Refusal] = []

@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -175,24 +176,26 @@ def main() -> None:
     arguments = parser.parse_args()
     print(f"Linux {platform.release()}, Python {platform.python_version()}, {os.cpu_count()} processors")
     place = _IN_MEMORY if "ATOLL_VM" in os.environ else _ON_DISK
-    folder = Path(tempfile.mkdtemp(prefix="atoll-bench-", dir=place))
-    world, pods = world_of(arguments.at_once, folder, bridges=arguments.bridges)
-    try:
-        agent = world.process(1)
-        print("| networks | what | Atoll | ptp | ratio |\n|---|---|---|---|---|")
-        for networks in arguments.networks:
-            declare(world, networks)
-            before = transactions(agent)
-            if arguments.rounds:
-                ours, theirs = measure([agent.runtime, reference(agent)], pods, rounds=arguments.rounds)
-                print("\n".join(table(networks, arguments.at_once, ours, theirs)), flush=True)
-                print(f"| {networks} | nft transactions | {transactions(agent) - before} | | |", flush=True)
-        if arguments.cycles:
-            print("| cycles | resident | descriptors |\n|---|---|---|")
-            for row in cycle(agent, pods[0], arguments.cycles):
-                print(row, flush=True)
-    finally:
-        world.close()
+    with tempfile.TemporaryDirectory(prefix="atoll-bench-", dir=place) as folder:
+        world, pods = world_of(arguments.at_once, Path(folder), bridges=arguments.bridges)
+        with closing(world):
+            show(world, pods, arguments)
+
+
+def show(world: ProcessWorld, pods: Sequence[LabPod], arguments: argparse.Namespace) -> None:
+    agent = world.process(1)
+    print("| networks | what | Atoll | ptp | ratio |\n|---|---|---|---|---|")
+    for networks in arguments.networks:
+        declare(world, networks)
+        before = transactions(agent)
+        if arguments.rounds:
+            ours, theirs = measure([agent.runtime, reference(agent)], pods, rounds=arguments.rounds)
+            print("\n".join(table(networks, arguments.at_once, ours, theirs)), flush=True)
+            print(f"| {networks} | nft transactions | {transactions(agent) - before} | | |", flush=True)
+    if arguments.cycles:
+        print("| cycles | resident | descriptors |\n|---|---|---|")
+        for row in cycle(agent, pods[0], arguments.cycles):
+            print(row, flush=True)
 
 
 if __name__ == "__main__":

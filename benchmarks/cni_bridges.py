@@ -30,6 +30,7 @@ from compiler.layout import Link, LinkKind, Route, Rule
 from compiler.names import NodeName
 from tests.kernel.agent_process import AgentProcess
 
+_MTU: Final = 65535
 _SELDOM: Final = 3600.0
 """Seconds between repairs: what this kernel holds is not what a plan wants, and stays so."""
 
@@ -95,8 +96,9 @@ def _stand_ins(action: Action) -> Iterator[str]:
     names = {LinkKind.VRF: action.link.name, LinkKind.HOST_LINK: action.link.peer}
     name = names.get(action.link.kind)
     if name is not None:
-        yield f"link add name {name} mtu 1500 type bridge"
-        yield f"link set {name} up"
+        yield f"link add name {name} type bridge"
+        # One that was ever set stays: else each port that comes and goes changes it, and all routes with it.
+        yield f"link set {name} mtu {_MTU} up"
 
 
 def main() -> None:
