@@ -19,7 +19,6 @@ from compiler.model import Address
 
 RTM_NEWLINK: Final = 16
 RTM_DELLINK: Final = 17
-RTM_GETLINK: Final = 18
 RTM_SETLINK: Final = 19
 RTM_NEWADDR: Final = 20
 RTM_NEWROUTE: Final = 24
@@ -29,8 +28,6 @@ RTM_NEWLINKPROP: Final = 108
 RTM_DELLINKPROP: Final = 109
 
 FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
-INDEX: Final = struct.Struct("=16x4xi")
-"""Where messages about links, addresses and neighbours have an interface's index, behind their header."""
 _IFF_UP: Final = 1
 _IFA_F_NODAD: Final = 2
 _RTNH_F_ONLINK: Final = 4

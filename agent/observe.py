@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import socket
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -22,13 +23,14 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from agent import messages
 from agent.kernel import Observation
-from agent.messages import FAMILIES, INDEX, RTM_GETLINK
+from agent.messages import FAMILIES
 from agent.rtnetlink import Rtnetlink
 from compiler import device_names as names
 from compiler.layering import LOCAL_TABLE
 from compiler.layout import ForwardingEntry, Layout, Link, LinkAddress, LinkKind, Neighbour, Route, Rule
 from compiler.names import MAX_NUMBER, NetworkNumber
 
+RTM_GETLINK: Final = 18
 _RTM_GETADDR: Final = 22
 _RTM_GETROUTE: Final = 26
 _RTM_GETNEIGH: Final = 30
@@ -40,6 +42,7 @@ _IPV6_DEFAULT_METRIC: Final = 1024
 """What the kernel makes of metric 0 in IPv6 (IP6_RT_PRIO_USER)."""
 _IFA_F_PERMANENT: Final = 0x80
 _SCOPE_UNIVERSE: Final = 0
+_INDEX: Final = struct.Struct("=16x4xi")
 _NAME: Final = re.compile(r"(vn|vx|ah|hh)([1-9][0-9]{0,4})|at[0-9a-f]{12}")
 _KINDS: Final = {"vn": "vrf", "vx": "vxlan", "ah": "veth", "hh": "veth", "at": "veth"}
 
@@ -200,7 +203,7 @@ def _host_link(device: Device, master: str | None, peer: Device | None) -> Link:
 
 def read_addresses(netlink: Rtnetlink, ours: Mapping[int, str]) -> Iterator[LinkAddress]:
     for data in netlink.dump(_RTM_GETADDR, messages.ALL_ADDRESSES):
-        if INDEX.unpack_from(data)[0] not in ours:
+        if _INDEX.unpack_from(data)[0] not in ours:
             continue
         message = ifaddrmsg(data)
         message.decode()
@@ -262,7 +265,7 @@ def _forwarding(netlink: Rtnetlink, ours: Mapping[int, str]) -> Iterator[Forward
 
 def _permanent(netlink: Rtnetlink, family: int, links: Mapping[int, str]) -> Iterator[Any]:
     for data in netlink.dump(_RTM_GETNEIGH, messages.all_neighbours(family)):
-        if INDEX.unpack_from(data)[0] in links:
+        if _INDEX.unpack_from(data)[0] in links:
             message = ndmsg(data)
             message.decode()
             if message["state"] & _NUD_PERMANENT:
