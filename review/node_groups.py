@@ -8,14 +8,17 @@ are about become one line that says how many they stand for.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
 from compiler.names import NodeName
 from compiler.plan import NodePlan
+from review.forked import Forked, processes_for
 from review.model import Hunk, NodeDigest, NodeGroup
 from review.node_lines import PlanPair, cost, hunks_of, narrowed
 
@@ -46,27 +49,61 @@ class _Told:
     listed: bool
 
 
+class _Task(NamedTuple):
+    node: NodeName
+    pair: PlanPair
+    small: PlanPair | None
+    """What differs; None where it is too much to list."""
+
+
 def node_groups(
     before: Mapping[NodeName, NodePlan],
     after: Mapping[NodeName, NodePlan],
     digest: Digest,
     *,
     budget: int = BUDGET,
+    processes: int | None = None,
 ) -> tuple[NodeGroup, ...]:
-    """Every node whose plan differs; the largest groups first."""
-    told: list[_Told] = []
+    """Every node whose plan differs; the largest groups first.
+
+    `processes`: how many share the work; 0: this one alone. By default as it pays.
+    """
+    tasks = list(_tasks(before, after, budget))
+    count = processes_for(len(tasks)) if processes is None else processes
+    told = _told_by(count, tasks, digest) if count else [_told(task, digest) for task in tasks]
+    return _grouped(told)
+
+
+def _tasks(
+    before: Mapping[NodeName, NodePlan], after: Mapping[NodeName, NodePlan], budget: int
+) -> Iterator[_Task]:
+    first = True
     for node in sorted({**before, **after}):
         pair = PlanPair(before=before.get(node), after=after.get(node))
         if pair.before is pair.after or pair.before == pair.after:
             continue
         small = narrowed(pair)
         budget -= cost(small)
-        affordable = budget >= 0 or not told  # one node is always shown
-        told.append(_told(node, pair, small if affordable else None, digest))
-    return _grouped(told)
+        yield _Task(node, pair, small if budget >= 0 or first else None)
+        first = False  # one node is always shown
 
 
-def _told(node: NodeName, pair: PlanPair, small: PlanPair | None, digest: Digest) -> _Told:
+def _told_by(processes: int, tasks: Sequence[_Task], digest: Digest) -> list[_Told]:
+    def work(share: Sequence[_Task], parent: Connection) -> None:
+        parent.send([_told(task, digest) for task in share])
+
+    shares = [tasks[start::processes] for start in range(processes)]
+    hands = [Forked(partial(work, share)) for share in shares]
+    try:
+        received = [told for some in Forked.received([(hand, 1) for hand in hands]) for told in some]
+    finally:
+        for hand in hands:
+            hand.dismiss()
+    return sorted(received, key=lambda told: told.digest.node)
+
+
+def _told(task: _Task, digest: Digest) -> _Told:
+    node, pair, small = task
     digests = NodeDigest(
         node=node,
         before=digest(pair.before) if pair.before else "",

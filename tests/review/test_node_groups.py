@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from compiler.codec import digest
 from compiler.compilation import Compilation
 from review.node_groups import node_groups
 from review.node_lines import PlanPair, hunks_of, narrowed
@@ -89,3 +90,15 @@ def test_beyond_the_budget_digests_are_told_and_no_lines() -> None:
 
     assert [(group.listed, bool(group.hunks)) for group in groups] == [(True, True), (False, False)]
     assert sum(len(group.nodes) for group in groups) == 96
+
+
+def test_several_processes_tell_the_same_in_the_same_order() -> None:
+    both = states("equal-nodes")
+    assert both.base.accepted
+    assert both.head.accepted
+    before, after = both.base.accepted.plans, both.head.accepted.plans
+
+    alone = node_groups(before, after, digest, processes=0)
+
+    assert len(alone[0].nodes) > 2
+    assert node_groups(before, after, digest, processes=2) == alone
