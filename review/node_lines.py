@@ -74,7 +74,10 @@ def _of_services(before: tuple[ServicePlan, ...], after: tuple[ServicePlan, ...]
     """Networks that may ask a Service that differs, or that are behind it."""
     if before == after:
         return set()
-    old, new = frozenset(before), frozenset(after)
+    # Most are the same objects, and an object is told from others sooner than it is hashed.
+    objects_before, objects_after = set(map(id, before)), set(map(id, after))
+    old = frozenset(service for service in before if id(service) not in objects_after)
+    new = frozenset(service for service in after if id(service) not in objects_before)
     return {
         number
         for service in old ^ new
