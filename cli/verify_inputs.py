@@ -133,7 +133,7 @@ def _compiled(folder: Path, basis: Basis) -> Iterator[Source]:
             ruleset=_text(node / "ruleset.nft"),
             layout=_text(node / "layout.txt"),
         )
-        yield Source(name=plan.name, token=text, text=partial(_same, text))
+        yield Source(name=plan.name, token=text, text=partial(_same, text), weight=len(plan.networks))
 
 
 def _same(text: NodeText) -> NodeText:
@@ -174,7 +174,7 @@ def _published(folder: Path, basis: Basis) -> Iterator[Source]:
             ruleset=ruleset_of(plan).text,
             layout=layout_text(base_layout(plan)),
         )
-        yield Source(name=plan.name, token=text, text=partial(_same, text))
+        yield Source(name=plan.name, token=text, text=partial(_same, text), weight=len(plan.networks))
 
 
 def _plan(path: Path) -> NodePlan:

@@ -18,10 +18,10 @@ _WORTH_IT: Final = 16
 """Tasks from which on one more process pays."""
 
 
-def processes_for(tasks: int) -> int:
-    """How many to share so many tasks among: none for few, or where there is one processor."""
+def processes_for(tasks: int, *, most: int | None = None) -> int:
+    """How many to share so many tasks among, at `most`: none for few, or where there is one processor."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1  # Linux has it
-    count = min(processors, tasks // _WORTH_IT)
+    count = min(processors, tasks // _WORTH_IT, *(() if most is None else (most,)))
     return count if count > 1 else 0
 
 

@@ -94,7 +94,7 @@ def remarked(verdict: Verdict, remark: str) -> Verdict:
 
 def compiled_source(plan: NodePlan, pods: Mapping[ObjectName, Pod]) -> Source:
     """`pods`: of the inventory."""
-    return Source(name=plan.name, token=plan, text=lambda: rendered(plan, pods))
+    return Source(name=plan.name, token=plan, text=lambda: rendered(plan, pods), weight=len(plan.networks))
 
 
 def judged(
@@ -108,7 +108,8 @@ def judged(
     """Nodes as they were given, whoever wrote their texts; those that are missing are violations."""
     listed = sorted(sources, key=lambda source: source.name)
     unread = [source for source in listed if memory.facts(source) is None]
-    count = processes_for(len(unread)) if processes is None else processes
+    pays = processes_for(sum(source.weight for source in unread), most=len(unread))
+    count = pays if processes is None else processes
     with closing(Crew(meaning, memory, unread, processes=count)) as crew:
         for source, facts in crew.read():
             memory.learn(source, facts)

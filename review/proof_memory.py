@@ -36,6 +36,8 @@ class Source:
     name: NodeName
     token: object
     text: Callable[[], NodeText]
+    weight: int = 1
+    """About how much there is to judge: the networks on the node."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -73,3 +73,5 @@ def test_few_tasks_are_not_shared() -> None:
     assert processes_for(1) == 0
     assert processes_for(31) == 0
     assert processes_for(10_000) != 1
+    assert processes_for(10_000, most=1) == 0
+    assert processes_for(10_000, most=2) in (0, 2)
