@@ -31,6 +31,7 @@ class Links:
 
     def __init__(self) -> None:
         self._idle = [Rtnetlink()]
+        self._putting_back = threading.Lock()
         self._making = threading.Lock()
         """The kernel makes one port at a time anyway, and who waits for it elsewhere than here spins."""
 
@@ -83,7 +84,7 @@ class Links:
 
     @contextmanager
     def _socket(self) -> Iterator[Rtnetlink]:
-        """One that nobody else uses. What an exception has interrupted is not used again."""
+        """One that nobody else uses; one is kept. What an exception has interrupted is not used again."""
         try:
             netlink = self._idle.pop()
         except IndexError:
@@ -93,7 +94,11 @@ class Links:
         except BaseException:
             netlink.close()
             raise
-        self._idle.append(netlink)
+        with self._putting_back:
+            if not self._idle:
+                self._idle.append(netlink)
+                return
+        netlink.close()
 
 
 def _run(netlink: Rtnetlink, actions: Sequence[Action]) -> list[Failure]:
