@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-EXTENSIONS: Final = (".conf", ".conflist", ".json")
+_EXTENSIONS: Final = (".conf", ".conflist", ".json")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*")
 """Of a network, by the CNI specification."""
 
@@ -33,7 +33,7 @@ class NetworkFile:
 def network_files(folder: Path) -> Iterator[NetworkFile]:
     """In the order in which runtimes look at them."""
     try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix in EXTENSIONS)
+        paths = sorted(path for path in folder.iterdir() if path.suffix in _EXTENSIONS)
     except OSError:
         return
     for path in paths:

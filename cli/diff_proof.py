@@ -12,7 +12,7 @@ from compiler.model import Declarations
 from review.headline import counted
 from review.model import Certificate
 from review.model_cluster import NOTE, model_cluster
-from review.proof import Unjudged, prove_with_first_pods, remarked
+from review.proof import Unjudged, prove_with_first_pods
 from verifier.certificate import Counts
 from verifier.judge import Verdict
 
@@ -29,12 +29,14 @@ def certificate_of_model(declarations: Declarations) -> Certificate:
 def certificate_of(compilation: Compilation, kind: str = "") -> Certificate:
     """Of a compilation that is not refused. `kind`: of cluster, as it stands before `2 nodes`."""
     try:
-        verdict, tried, missing = prove_with_first_pods(compilation)
+        proof = prove_with_first_pods(compilation)
     except Unjudged as error:
         return Certificate(proved=False, line=f"The verifier does not understand what was compiled: {error}.")
+    verdict = proof.verdict
     if verdict.proved:
-        details = remarked(remarked(verdict, tried), missing).certificate.assumptions
-        line = " ".join(part for part in (f"{_proof(verdict, kind)}.", tried, missing) if part).rstrip(".")
+        details = proof.remarked.certificate.assumptions
+        parts = (f"{_proof(verdict, kind)}.", proof.tried, proof.missing)
+        line = " ".join(filter(None, parts)).rstrip(".")
         return Certificate(proved=True, line=line, details=details)
     number = counted(len(verdict.violations), "violation")
     return Certificate(

@@ -23,7 +23,7 @@ from compiler.problem import Problem
 from compiler.rendering import ruleset_of
 from controller.snapshot import Snapshot
 from review.node_text import NodeText, with_witnesses
-from review.proof import compiled_source, judged, prove_with_first_pods, remarked
+from review.proof import compiled_source, judged, prove_with_first_pods
 from review.proof_memory import Given, Memory, Source, Unjudged
 from verifier.certificate import Certificate
 from verifier.fabric import receivers_of
@@ -81,8 +81,7 @@ def basis_of(
 
 def judge_compilation(basis: Basis, progress: Progress) -> Verdict:
     """Every node as it was compiled, and networks that are on none yet. Raises Failure."""
-    proof = _answered(lambda: prove_with_first_pods(basis.compilation, progress=progress))
-    return remarked(remarked(proof.verdict, proof.tried), proof.missing)
+    return _answered(lambda: prove_with_first_pods(basis.compilation, progress=progress)).remarked
 
 
 def judge_plans(basis: Basis, folder: Path, progress: Progress) -> Verdict:

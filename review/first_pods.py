@@ -6,6 +6,8 @@ each of two nodes, in the cluster as it is, it meets all that it may ever meet.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from compiler.change import Change
 from compiler.compilation import Compilation, recompile
 from compiler.inventory import Namespace
@@ -33,14 +35,15 @@ def nodes_for_first_pods(compilation: Compilation) -> tuple[NodeName, ...]:
     return tuple(sorted(compilation.plans)[:NODES])
 
 
-def with_first_pods(compilation: Compilation) -> Compilation:
-    """The same cluster, but with pods of all networks that are on no node. It may be refused."""
-    missing = set(absent_networks(compilation))
-    networks = [n for n in compilation.inputs.declarations.networks if n.name in missing]
-    spaces = {name.namespace for name in missing} - compilation.inputs.inventory.namespaces.keys()
+def with_first_pods(
+    compilation: Compilation, names: Collection[ObjectName], nodes: tuple[NodeName, ...]
+) -> Compilation:
+    """The same cluster, but with a pod of each of these networks on each of the nodes. It may be refused."""
+    networks = [n for n in compilation.inputs.declarations.networks if n.name in names]
+    spaces = {name.namespace for name in names} - compilation.inputs.inventory.namespaces.keys()
     change = Change(
         namespaces={name: Namespace(name=name, labels={}) for name in sorted(spaces)},
-        pods={pod.name: pod for pod in pods_of_model(networks, nodes_for_first_pods(compilation))},
+        pods={pod.name: pod for pod in pods_of_model(networks, nodes)},
     )
     return recompile(compilation, change)
 

@@ -61,6 +61,11 @@ class Proof(NamedTuple):
     tried: str
     missing: str
 
+    @property
+    def remarked(self) -> Verdict:
+        """The verdict with both among its assumptions."""
+        return remarked(remarked(self.verdict, self.tried), self.missing)
+
 
 def prove_with_first_pods(compilation: Compilation, *, progress: Progress | None = None) -> Proof:
     """Of every node's plan, and of networks that no pod is of yet. Raises Unjudged."""
@@ -69,7 +74,8 @@ def prove_with_first_pods(compilation: Compilation, *, progress: Progress | None
     names = absent_networks(compilation)
     if not names:
         return Proof(verdict, "", "")
-    later = with_first_pods(compilation)
+    nodes = nodes_for_first_pods(compilation)
+    later = with_first_pods(compilation, frozenset(names), nodes)
     if later.refused:
         return Proof(verdict, "", unjudged(names))
     missing = absent_networks(later)
@@ -81,7 +87,7 @@ def prove_with_first_pods(compilation: Compilation, *, progress: Progress | None
         certificate=replace(verdict.certificate, counts=counts),
     )
     judged_too = tuple(name for name in names if name not in missing)
-    return Proof(whole, tried(judged_too, nodes_for_first_pods(compilation)), unjudged(missing))
+    return Proof(whole, tried(judged_too, nodes), unjudged(missing))
 
 
 def remarked(verdict: Verdict, remark: str) -> Verdict:

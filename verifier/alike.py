@@ -9,13 +9,14 @@ ports and groups, but of devices that are not ours one of each sort is looked at
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from compiler.names import NetworkNumber
 from verifier.address_text import address_text
 from verifier.fabric import OURS, Fabric
 from verifier.intervals import Interval
+from verifier.matching import FAMILIES
 from verifier.openings import ENDPOINT_V4, ENDPOINT_V6
 from verifier.routing import LOOPBACK
 from verifier.ruleset import (
@@ -33,12 +34,6 @@ from verifier.ruleset import (
 )
 from verifier.violation import Kind, Violation
 
-_FAMILIES: Final[Mapping[Field, int]] = {
-    Field.IP_SADDR: 4,
-    Field.IP_DADDR: 4,
-    Field.IP6_SADDR: 6,
-    Field.IP6_DADDR: 6,
-}
 _NAMES: Final = frozenset({Field.IIFNAME, Field.OIFNAME})
 _GROUPS: Final = frozenset({Field.IIFGROUP, Field.OIFGROUP})
 _OTHERS: Final = (OURS[-1] + 1, 0xFFFFFFFF)
@@ -77,7 +72,7 @@ def _telling_apart(
     if blocks is None or fields in _OPENINGS:
         return None
     if fields in _HAIRPINS:
-        return blocks.unlike(elements, _FAMILIES[fields[1]])
+        return blocks.unlike(elements, FAMILIES[fields[1]])
     for at, field in enumerate(fields):
         for cell in (element.key[at] for element in elements):
             found = _split(fabric, blocks, field, cell) if isinstance(cell, tuple) else None
@@ -93,7 +88,7 @@ def _split(
         first, last = _OTHERS
         apart = asked[1] >= first and not (asked[0] <= first and asked[1] >= last)
         return ("tells interface groups that are not ours apart", ()) if apart else None
-    family = _FAMILIES.get(field)
+    family = FAMILIES.get(field)
     number = blocks.split_by(family, asked) if family is not None else None
     if number is None:
         return None

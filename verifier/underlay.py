@@ -33,7 +33,7 @@ def _of_link(fabric: Fabric, kernel: Kernel, link: str, family: int) -> Iterator
     cluster = _underlays(fabric, meaning.nodes.keys() - {fabric.name}, family)
     known = _underlays(fabric, meaning.known_to(fabric.name), family)
     leading_back = kernel.routing.leads_back(family, link)
-    here = _here(fabric, family)
+    here = fabric.own_addresses[family]
     if here:
         flows = kernel.arrive(link, _overlay(fabric, family, here))
         taken = union(i for f in flows if f.outcome.fate is Fate.LOCAL for i in f.packets.saddr)
@@ -72,17 +72,13 @@ def _spared(
             return
 
 
-def _here(fabric: Fabric, family: int) -> Intervals:
-    return union((int(address), int(address)) for address in fabric.here if address.version == family)
-
-
 def _taken(fabric: Fabric, family: int) -> Intervals:
     """Where the node is whom they go to: its addresses, and those of broadcasts in its tables."""
     routes = (route for route in fabric.node.state.routes if route.family == family)
     ends = (
         prefix_interval(family, route.network, route.length) for route in routes if route.kind in TO_THE_NODE
     )
-    return union((*_here(fabric, family), *ends))
+    return union((*fabric.own_addresses[family], *ends))
 
 
 def _underlays(fabric: Fabric, nodes: Collection[NodeName], family: int) -> Intervals:
