@@ -13,10 +13,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, ip_address
+from ipaddress import IPv4Network
 from itertools import groupby
 from typing import NamedTuple
 
+from compiler.address_text import Zoned, parse_address
 from compiler.catalogue import found
 from compiler.demand import Place
 from compiler.inventory import Pod
@@ -151,12 +152,11 @@ def parse(text: str) -> tuple[Address, ...]:
     addresses: list[Address] = []
     for part in _parts(text):
         try:
-            address = ip_address(part)
+            addresses.append(parse_address(part))
+        except Zoned:
+            raise ValueError(f"{shown} has a zone, which has no meaning outside its host") from None
         except ValueError:
             raise ValueError(f"{shown} is not an IP address, or a list of them") from None
-        if "%" in part:
-            raise ValueError(f"{shown} has a zone, which has no meaning outside its host")
-        addresses.append(address)
     versions = [address.version for address in addresses]
     if not versions or len(versions) != len(set(versions)):
         raise ValueError(f"{shown} does not name one address, or one of each IP version")

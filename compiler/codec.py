@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Final, TypeVar, get_origin, get_type_hints
 
 import msgspec
@@ -21,6 +21,7 @@ from cattrs import Converter, transform_error
 from cattrs.errors import BaseValidationError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
+from compiler.address_text import address_text, parse_address, parse_prefix, prefix_text
 from compiler.allocations import Allocations
 from compiler.consistency import contradiction
 from compiler.model import Address, Egress, Prefix
@@ -36,7 +37,11 @@ _SAFE: Final = re.compile(r"[A-Za-z0-9._:/-]*")
 """What names, addresses and protocols are made of. Text goes into nft commands: nothing else may."""
 _FREE: Final[Mapping[type, str]] = {PodBinding: "refusal", NetworkReach: "allowed_namespaces", Origin: "path"}
 """Sentences, selectors and paths, for people: never part of a command."""
-_ATOMS: Final = (IPv4Address, IPv4Network, IPv6Address, IPv6Network, ObjectName)
+_ADDRESSES: Final = (IPv4Address, IPv6Address, Address)
+_PREFIXES: Final = (IPv4Network, IPv6Network, Prefix)
+
+_FIELD: Final = re.compile(r"(?<=\.)\w+")
+"""In a place of a document: keys of mappings stand in brackets."""
 
 T = TypeVar("T")
 
@@ -122,7 +127,8 @@ def _decode(data: bytes, kind: type[T]) -> T:
         return _converter().structure(document, kind)
     except BaseValidationError as error:
         first = transform_error(error, path="$", format_exception=_reason)[0]
-        raise Malformed(first) from error
+        message, _, place = first.rpartition(" @ ")
+        raise Malformed(f"{message} @ {_FIELD.sub(lambda field: _camel(field[0]), place)}") from error
 
 
 def _reason(error: BaseException, _kind: type | None) -> str:
@@ -140,13 +146,14 @@ def _converter() -> Converter:
     for kind in (Egress, Presence):  # or they would be taken for the str that they are, too
         converter.register_structure_hook(kind, lambda value, kind: kind(value))
     converter.register_structure_hook(ObjectName, _object_name)
-    converter.register_structure_hook(IPv4Network, lambda value, _: IPv4Network(value))
-    converter.register_structure_hook(IPv6Network, lambda value, _: IPv6Network(value))
-    converter.register_structure_hook_func(lambda kind: kind == Address, _parsed(ip_address))
-    converter.register_structure_hook_func(lambda kind: kind == Prefix, _parsed(ip_network))
+    converter.register_structure_hook(IPv4Network, _prefix_of(IPv4Network))
+    converter.register_structure_hook(IPv6Network, _prefix_of(IPv6Network))
+    converter.register_structure_hook_func(lambda kind: kind == Address, _parsed(parse_address))
+    converter.register_structure_hook_func(lambda kind: kind == Prefix, _parsed(parse_prefix))
     converter.register_structure_hook_factory(is_dataclass, lambda kind: _structure(converter, kind))
-    for atom in _ATOMS:
-        converter.register_unstructure_hook(atom, str)
+    converter.register_unstructure_hook(ObjectName, str)
+    converter.register_unstructure_hook_func(lambda kind: kind in _ADDRESSES, address_text)
+    converter.register_unstructure_hook_func(lambda kind: kind in _PREFIXES, prefix_text)
     converter.register_unstructure_hook_func(_is_mapping, lambda value: _plain_mapping(converter, value))
     converter.register_unstructure_hook_factory(is_dataclass, lambda kind: _unstructure(converter, kind))
     return converter
@@ -158,8 +165,12 @@ def _is_mapping(kind: Any) -> bool:
 
 
 def _plain_mapping(converter: Converter, value: Mapping[Any, Any]) -> dict[str, Any]:
-    pairs = ((str(key), converter.unstructure(item)) for key, item in value.items())
+    pairs = ((_key_text(key), converter.unstructure(item)) for key, item in value.items())
     return dict(sorted(pairs, key=lambda pair: pair[0]))
+
+
+def _key_text(key: object) -> str:
+    return prefix_text(key) if isinstance(key, IPv4Network | IPv6Network) else str(key)
 
 
 def _unstructure(converter: Converter, kind: type) -> Callable[[Any], dict[str, Any]]:
@@ -198,6 +209,16 @@ def _parsed(parse: Callable[[str], T]) -> Callable[[Any, Any], T]:
         if not isinstance(value, str):
             raise ValueError(f"{value!r:.60} is not an address")
         return parse(value)
+
+    return of
+
+
+def _prefix_of(kind: type[IPv4Network] | type[IPv6Network]) -> Callable[[Any, Any], Prefix]:
+    def of(value: Any, _: Any) -> Prefix:
+        prefix = _parsed(parse_prefix)(value, kind)
+        if not isinstance(prefix, kind):
+            raise ValueError(f"{value!r:.60} is not of type {kind.__name__}")
+        return prefix
 
     return of
 

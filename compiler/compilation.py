@@ -101,14 +101,15 @@ def compile(declarations: Declarations, inventory: Inventory, allocations: Alloc
 def recompile(previous: Compilation, change: Change) -> Compilation:
     """As `compile` of the changed inputs with the previous allocations, by what the change concerns.
 
-    After a refusal, and where the ClusterConfig is another, everything is compiled.
+    After a refusal, and where the ClusterConfig is another for any stage before the fleet, everything is
+    compiled.
     """
     inputs, delta = next_inputs(previous.inputs, change)
     allocations = previous.allocations
     if change.confirmed is not None:
         allocations = replace(allocations, confirmed=change.confirmed)
     before, after = previous.inputs.declarations.config, inputs.declarations.config
-    if previous.stages is None or _effect(before) != _effect(after):
+    if previous.stages is None or _read_by_stages(before) != _read_by_stages(after):
         return compile(inputs.declarations, inputs.inventory, allocations)
     settlement = previous.stages.settlement
     if allocations is not previous.allocations:
@@ -120,9 +121,18 @@ def recompile(previous: Compilation, change: Change) -> Compilation:
 _NOWHERE = Origin(path="")
 
 
-def _effect(config: ClusterConfig) -> ClusterConfig:
-    """Without what shapes no plan."""
-    return replace(config, origin=_NOWHERE, deletions_origin=None, limits_origin=None, confirm_deletion_of=())
+def _read_by_stages(config: ClusterConfig) -> ClusterConfig:
+    """Without what shapes no plan, and what the fleet alone reads: it stands in the head of every plan."""
+    return replace(
+        config,
+        origin=_NOWHERE,
+        deletions_origin=None,
+        limits_origin=None,
+        confirm_deletion_of=(),
+        number_base=0,
+        vxlan_port=0,
+        mtu=0,
+    )
 
 
 def _advance(old: Stages, inputs: Inputs, delta: Delta) -> Compilation:

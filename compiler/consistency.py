@@ -54,7 +54,7 @@ def _by_node(networks: Mapping[ObjectName, NetworkAllocation]) -> Mapping[NodeNa
 
 def _overlaps(holder: str, blocks: Iterable[Prefix]) -> Iterator[str]:
     spans = sorted(
-        ((prefix.version, *span(prefix), str(prefix)) for prefix in blocks), key=lambda s: (s[0], s[1], -s[2])
+        ((prefix.version, *span(prefix), prefix) for prefix in blocks), key=lambda s: (s[0], s[1], -s[2])
     )
     for (version, _, end, one), (next_version, start, _, other) in pairwise(spans):
         if version == next_version and start <= end:

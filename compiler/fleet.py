@@ -15,7 +15,15 @@ from compiler.names import NetworkNumber, NodeName, ObjectName
 from compiler.narrowing import Viewpoint, services_seen
 from compiler.network_table import Surface, WholeNetwork, whole_network, zones_of
 from compiler.offerings import Basis, Offerings, Reoffered
-from compiler.plan import Datapath, NetworkPlan, NodePlan, PodBinding, RemoteNode, ServicePlan
+from compiler.plan import (
+    Datapath,
+    IsolatedService,
+    NetworkPlan,
+    NodePlan,
+    PodBinding,
+    RemoteNode,
+    ServicePlan,
+)
 from compiler.planning import NetworkPlanner, bindings_of, datapath_of, remote_table, remotes_in
 from compiler.resolve import Resolution
 from compiler.settlement import Resettled
@@ -176,7 +184,7 @@ def _stale(
     everyone = set(after.basis.settlement.remotes)
     if resettled.remotes:
         networks |= everyone
-    shared = everyone if before.offerings.services.isolated != after.offerings.services.isolated else set()
+    shared = everyone if _shared_by_all(before) != _shared_by_all(after) else set()
     return _Stale(
         changed=changed,
         presence=arrived,
@@ -185,6 +193,10 @@ def _stale(
         pods=set(resettled.nodes),
         shared=shared,
     )
+
+
+def _shared_by_all(outlook: Outlook) -> tuple[Datapath, tuple[IsolatedService, ...]]:
+    return datapath_of(outlook.basis.inputs.declarations.config), outlook.offerings.services.isolated
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

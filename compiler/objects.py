@@ -9,12 +9,13 @@ Absent conditions of endpoints mean what the EndpointSlice API says: ready and s
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
 from msgspec import Meta, Raw, Struct, ValidationError, convert, field
 from msgspec.json import Decoder
 
+from compiler.address_text import Zoned, parse_address
 from compiler.inventory import Endpoint, EndpointSlice, Namespace, Node, Pod, Service, ServicePort
 from compiler.model import Address
 from compiler.names import NodeName, ObjectName, is_label, is_subdomain
@@ -361,12 +362,11 @@ def _port_name(name: str | None) -> str:
 def _address(text: str) -> Address:
     """An IPv6 zone (`%eth0`) is refused: it means something on one host only, and is arbitrary text."""
     try:
-        address = ip_address(text)
+        return parse_address(text)
+    except Zoned:
+        raise Unusable(f"{_quoted(text)} has a zone, which has no meaning outside its host") from None
     except ValueError:
         raise Unusable(f"{_quoted(text)} is not an IP address") from None
-    if "%" in text:
-        raise Unusable(f"{_quoted(text)} has a zone, which has no meaning outside its host")
-    return address
 
 
 def _unique(addresses: Iterable[Address]) -> tuple[Address, ...]:

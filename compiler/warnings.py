@@ -70,7 +70,7 @@ class Step:
 
     @property
     def moved(self) -> bool:
-        """Of the ClusterConfig only the place can differ: another effective one is compiled from nothing."""
+        """Of what warnings tell of the ClusterConfig only the place can differ (compiler.compilation)."""
         return self.before.basis.inputs.declarations.config.origin != self.inputs.declarations.config.origin
 
 

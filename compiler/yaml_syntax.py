@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.scanner import Scanner, ScannerError
 
@@ -18,6 +19,17 @@ class TaglessScanner(Scanner):
 
     def fetch_tag(self) -> NoReturn:
         raise ScannerError(None, None, _TAG, self.reader.get_mark())
+
+
+class PlainYAML(YAML):
+    """The parser in Python, as this package has it: no plug-ins, which are sought on the disk each time."""
+
+    def __init__(self) -> None:
+        super().__init__(typ="safe", pure=True)
+        self.Scanner = TaglessScanner
+
+    def official_plug_ins(self) -> list[str]:
+        return []
 
 
 # What the reader says, what it means, what to do. The first that fits is used.

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
@@ -31,7 +30,7 @@ from compiler.catalogue import found
 from compiler.problem import Origin, Problem
 from compiler.wording import cut
 from compiler.yaml_scalars import OutOfRange, plain_value, quoted_value
-from compiler.yaml_syntax import TaglessScanner, explained
+from compiler.yaml_syntax import PlainYAML, explained
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32
@@ -136,9 +135,7 @@ class _Composer:
     def read(self, text: str) -> bool:
         """True if the end was reached."""
         try:
-            yaml = YAML(typ="safe", pure=True)
-            yaml.Scanner = TaglessScanner
-            self.events = yaml.parse(text)
+            self.events = PlainYAML().parse(text)
             for event in self.events:
                 if isinstance(event, DocumentStartEvent):
                     self._document(event)

@@ -27,8 +27,9 @@ class PlanTexts:
     """Remembers pieces by identity. Threads may share it, but for `forget`."""
 
     spare: int = _SPARE
-    _known: dict[int, tuple[object, str]] = field(default_factory=dict, init=False)
-    """With the value itself, so that no other can have its id meanwhile."""
+    _texts: dict[int, str] = field(default_factory=dict, init=False)
+    _values: dict[int, object] = field(default_factory=dict, init=False)
+    """What the texts are of, so that nothing else can have one's id meanwhile."""
     _length: int = field(default=0, init=False)
     _needed: int = field(default=0, init=False)
     """Of the length, when it was last found out."""
@@ -52,24 +53,19 @@ class PlanTexts:
         if self._length <= 2 * self._needed + self.spare:
             return
         needed = {id(item) for plan in plans for name in _LISTS for item in getattr(plan, name)}
-        known = self._known
-        self._known = {key: known[key] for key in needed if key in known}
-        self._needed = self._length = sum(len(text) for _, text in self._known.values())
+        self._texts = {key: text for key, text in self._texts.items() if key in needed}
+        self._values = {key: value for key, value in self._values.items() if key in needed}
+        self._needed = self._length = sum(map(len, self._texts.values()))
 
     def _list(self, plan: NodePlan, name: str, items: tuple[object, ...]) -> str:
-        known = [self._text(item) for item in items]
-        missing = tuple(item for item, text in zip(items, known, strict=True) if text is None)
-        made = _pieces(plan, name, missing) if missing else []
-        for item, piece in zip(missing, made, strict=True):
-            self._known[id(item)] = (item, piece)
-            self._length += len(piece)
-        following = iter(made)
-        texts = [next(following) if text is None else text for text in known]
-        return f'\n "{name}": [\n  {_BETWEEN.join(texts)}\n ]'
-
-    def _text(self, item: object) -> str | None:
-        found = self._known.get(id(item))
-        return found[1] if found is not None and found[0] is item else None
+        texts, keys = self._texts, list(map(id, items))
+        missing = {key: item for key, item in zip(keys, items, strict=True) if key not in texts}
+        if missing:
+            made = _pieces(plan, name, tuple(missing.values()))
+            self._values.update(missing)
+            texts.update(zip(missing, made, strict=True))
+            self._length += sum(map(len, made))
+        return f'\n "{name}": [\n  {_BETWEEN.join(map(texts.__getitem__, keys))}\n ]'
 
 
 def _hollow(plan: NodePlan) -> NodePlan:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from compiler.layering import layout_of, union
-from compiler.layout import Layout
+from compiler.layering import layout_of, overlay_mtu, union
+from compiler.layout import Layout, Link
 from compiler.layout_text import layout_text
 from compiler.names import DEFAULT_NETWORK, NetworkNumber
-from compiler.plan import NetworkPlan, NodePlan, ServicePlan
+from compiler.plan import Datapath, NetworkPlan, NodePlan, ServicePlan
 from compiler.rendering import ruleset_of
 from compiler.ruleset import Elements, Ruleset, element_text
 from compiler.sets import SETS, SetSpec
@@ -46,7 +46,9 @@ class PlanPair:
 
 def narrowed(pair: PlanPair) -> PlanPair:
     """The pair without networks whose lines cannot differ."""
-    if pair.before is None or pair.after is None or pair.before.datapath != pair.after.datapath:
+    if pair.before is None or pair.after is None:
+        return pair
+    if _shaping_networks(pair.before.datapath) != _shaping_networks(pair.after.datapath):
         return pair
     old, new = _numbered(pair.before), _numbered(pair.after)
     differing = {number for number in {**old, **new} if not _same(old.get(number), new.get(number))}
@@ -62,7 +64,12 @@ def narrowed(pair: PlanPair) -> PlanPair:
     )
 
 
-def _same(one: NetworkPlan | None, other: NetworkPlan | None) -> bool:
+def _shaping_networks(datapath: Datapath) -> Datapath:
+    """Without what is told of all networks at once (_of_every_network), or stands in a set of its own."""
+    return replace(datapath, mtu=0, vxlan_port=0, cluster_ranges=())
+
+
+def _same(one: NetworkPlan | ServicePlan | None, other: NetworkPlan | ServicePlan | None) -> bool:
     return one is other or one == other
 
 
@@ -74,16 +81,23 @@ def _of_services(before: tuple[ServicePlan, ...], after: tuple[ServicePlan, ...]
     """Networks that may ask a Service that differs, or that are behind it."""
     if before == after:
         return set()
-    # Most are the same objects, and an object is told from others sooner than it is hashed.
+    # Most are the same objects, and an object is told from others sooner than it is compared.
     objects_before, objects_after = set(map(id, before)), set(map(id, after))
-    old = frozenset(service for service in before if id(service) not in objects_after)
-    new = frozenset(service for service in after if id(service) not in objects_before)
+    old = _by_place(service for service in before if id(service) not in objects_after)
+    new = _by_place(service for service in after if id(service) not in objects_before)
     return {
         number
-        for service in old ^ new
+        for place in {**old, **new}
+        if not _same(one := old.get(place), other := new.get(place))
+        for service in (one, other)
+        if service is not None
         for number in (*service.infrastructure_of, *(backend.network for backend in service.backends))
         if number != DEFAULT_NETWORK
     }
+
+
+def _by_place(services: Iterable[ServicePlan]) -> Mapping[object, ServicePlan]:
+    return {(s.name, s.port_name, s.protocol, s.port, s.addresses[0].version): s for s in services}
 
 
 def _reached(some: Iterable[NetworkNumber], plans: Mapping[NetworkNumber, NetworkPlan]) -> set[NetworkNumber]:
@@ -133,27 +147,57 @@ def hunks_of(pair: PlanPair) -> tuple[Hunk, ...]:
 
 def _layout_hunks(pair: PlanPair) -> Iterator[Hunk]:
     before, after = _layout(pair.before), _layout(pair.after)
-    old, new = _sections(_beyond(before, after)), _sections(_beyond(after, before))
+    told = _of_every_network(pair)
+    old, new = _sections(_beyond(before, after, told)), _sections(_beyond(after, before, told))
     for title, meaning in _MEANINGS.items():
         lines = _difference(old.get(title, ()), new.get(title, ()))
+        if title == "links":
+            lines = (*told, *lines)
         if lines:
             yield Hunk(title=title, meaning=meaning, lines=lines)
+
+
+def _of_every_network(pair: PlanPair) -> tuple[str, ...]:
+    """What differs on every link of a kind, once: a line for each link would be the same line."""
+    if pair.before is None or pair.after is None or not (pair.before.networks and pair.after.networks):
+        return ()
+    return _difference(_link_facts(pair.before), _link_facts(pair.after))
+
+
+def _link_facts(plan: NodePlan) -> tuple[str, ...]:
+    overlay = overlay_mtu(plan.datapath, plan.address)
+    return (
+        f"ip link set vx{{network}} mtu {overlay}    # of every network here",
+        f"ip link add vx{{network}} type vxlan dstport {plan.datapath.vxlan_port}    # of every network here",
+        f"ip link set ah{{network}} mtu {plan.datapath.mtu}    # of every network with pods here, both ends",
+        f"ip link set {{port}} mtu {overlay}    # of every pod that starts from then on, both ends",
+    )
 
 
 def _layout(plan: NodePlan | None) -> Layout:
     return layout_of(plan, ()) if plan is not None else union(())
 
 
-def _beyond(this: Layout, that: Layout) -> Layout:
-    """What the other has not: only that is worth putting into words."""
+def _beyond(this: Layout, that: Layout, told: tuple[str, ...]) -> Layout:
+    """What the other has not, and `told` does not say: only that is worth putting into words."""
+    links = this.links - that.links
     return Layout(
-        links=this.links - that.links,
+        links=frozenset(_other_links(links, that.links)) if told else links,
         addresses=this.addresses - that.addresses,
         routes=this.routes - that.routes,
         neighbours=this.neighbours - that.neighbours,
         forwarding=this.forwarding - that.forwarding,
         rules=this.rules - that.rules,
     )
+
+
+def _other_links(links: Iterable[Link], those: Iterable[Link]) -> Iterator[Link]:
+    """Links that differ in more than facts of every network."""
+    named = {link.name: link for link in those}
+    for link in links:
+        twin = named.get(link.name)
+        if twin is None or replace(link, mtu=twin.mtu, port=twin.port) != twin:
+            yield link
 
 
 def _sections(layout: Layout) -> Mapping[str, tuple[str, ...]]:

@@ -109,9 +109,10 @@ def config() -> ClusterConfig:
 def declarations(draw: st.DrawFn) -> Declarations:
     chosen = _drawn(draw, NETWORKS, 3)
     indices = range(draw(st.sampled_from([3, 2, 2, 1, 0])))
+    others = (replace(config(), mtu=9000), replace(config(), number_base=5000, vxlan_port=4789))
     return Declarations(
         revision="",
-        config=replace(config(), mtu=draw(st.sampled_from([1500, 1500, 1500, 9000]))),
+        config=draw(st.sampled_from([config(), config(), config(), *others])),
         networks=tuple(draw(virtual_networks(one)) for one in chosen),
         routers=tuple(sorted((draw(virtual_routers(i)) for i in indices), key=lambda one: one.name)),
     )

@@ -130,6 +130,21 @@ def test_text_that_could_leave_a_comment_is_refused() -> None:
         decode_plan(json.dumps(document).encode())
 
 
+def test_an_address_with_a_zone_is_refused_for_a_zone_is_any_text() -> None:
+    document = json.loads(encode_plan(PLAN))
+    document["remotes"][0]["address"] = "fe80::1%} ; flush ruleset ; {"
+    with pytest.raises(Malformed, match=r"has a zone.* @ \$\.remotes\[0\]\.address"):
+        decode_plan(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize("value", [5, "fd41::/111", None])
+def test_a_range_is_text_and_of_its_family(value: object) -> None:
+    document = json.loads(encode_plan(PLAN))
+    document["datapath"]["hostLinksV4"] = value
+    with pytest.raises(Malformed, match=r"is not .* @ \$\.datapath\.hostLinksV4"):
+        decode_plan(json.dumps(document).encode())
+
+
 def test_large_plans_come_back_equal() -> None:
     blocks = tuple(
         replace(RED.blocks[0], prefix=ip_network((int(ip_network("10.1.0.0/28")[0]) + 16 * n, 28)))
