@@ -84,13 +84,16 @@ def command(
 
     Exits with 1 where HEAD is refused, breaks the policy without approval, or is not proved.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     from cli.console import progress
     from cli.diff_sources import read_pair
 
-    with progress("reading declarations"):
-        pair = read_pair(base, head, repository, folder, merge_base=merge_base)
-    with progress("reading the inventory"):
+    # Reading commits is work of Git's processes, so the inventory is read meanwhile.
+    with progress("reading declarations and inventory"), ThreadPoolExecutor(max_workers=1) as reader:
+        reading = reader.submit(read_pair, base, head, repository, folder, merge_base=merge_base)
         cluster = _cluster(inventory, allocations)
+        pair = reading.result()
     review = _review(pair, cluster, approved_by, proof=proof)
     if out is not None:
         _write(out, review)

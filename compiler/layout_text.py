@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from compiler.address_text import address_text, prefix_text
 from compiler.device_names import ROUTE_PROTOCOL
 from compiler.layout import (
     ForwardingEntry,
@@ -72,15 +73,15 @@ def _link_lines(layout: Layout) -> Iterator[str]:
 
 def _address_line(entry: LinkAddress) -> str:
     nodad = " nodad" if entry.address.version == 6 else ""
-    return f"ip address add {entry.address}/{entry.prefix_length} dev {entry.link}{nodad}"
+    return f"ip address add {address_text(entry.address)}/{entry.prefix_length} dev {entry.link}{nodad}"
 
 
 def _neighbour_line(entry: Neighbour) -> str:
-    return f"ip neighbour add {entry.address} lladdr {entry.mac} dev {entry.link} nud permanent"
+    return f"ip neighbour add {address_text(entry.address)} lladdr {entry.mac} dev {entry.link} nud permanent"
 
 
 def _forwarding_line(entry: ForwardingEntry) -> str:
-    return f"bridge fdb add {entry.mac} dev {entry.link} dst {entry.remote} self permanent"
+    return f"bridge fdb add {entry.mac} dev {entry.link} dst {address_text(entry.remote)} self permanent"
 
 
 def _route_line(route: Route) -> str:
@@ -88,13 +89,13 @@ def _route_line(route: Route) -> str:
     via = ""
     if route.via is not None:
         other_family = route.via.version != route.prefix.version
-        via = f" via {'inet6 ' if other_family else ''}{route.via}"
+        via = f" via {'inet6 ' if other_family else ''}{address_text(route.via)}"
     device = f" dev {route.link}" if route.link else ""
     onlink = " onlink" if route.via is not None else ""
     metric = f" metric {route.metric}" if route.metric else ""
-    source = f" src {route.source}" if route.source else ""
+    source = f" src {address_text(route.source)}" if route.source else ""
     return (
-        f"ip -{route.prefix.version} route add {kind}{route.prefix}{via}{device}"
+        f"ip -{route.prefix.version} route add {kind}{prefix_text(route.prefix)}{via}{device}"
         f" table {route.table} proto {ROUTE_PROTOCOL}{metric}{source}{onlink}"
     )
 

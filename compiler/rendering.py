@@ -14,6 +14,7 @@ from itertools import chain
 from typing import Final
 
 from compiler import device_names as names
+from compiler.address_text import address_text, prefix_text
 from compiler.chains import MARK_BASE, MAX_CHOICES, chains_text, choices_for, pick_chain
 from compiler.model import Address, Egress, Prefix
 from compiler.names import DEFAULT_NETWORK, NetworkNumber
@@ -83,11 +84,8 @@ class _Choice:
     address: Address
     service: ServicePlan
     backends: tuple[Backend, ...]
+    key: str
     label: str
-
-    @property
-    def key(self) -> str:
-        return f"{self.client} . {self.address} . {self.service.protocol.lower()} . {self.service.port}"
 
 
 def _choices(view: _View) -> Iterator[_Choice]:
@@ -103,9 +101,11 @@ def _choices(view: _View) -> Iterator[_Choice]:
             if backends:
                 port = f":{service.port_name}" if service.port_name else ""
                 label = comment(f"{client_name} asks {service.name}{port}")
+                place = f"{service.protocol.lower()} . {service.port}"
                 for address in service.addresses:
                     if client != DEFAULT_NETWORK or _is_cluster_address(view.plan, address):
-                        yield _Choice(client, address, service, backends, label)
+                        key = f"{client} . {address_text(address)} . {place}"
+                        yield _Choice(client, address, service, backends, key, label)
 
 
 def _first_at_each_place(choices: Iterator[_Choice]) -> Iterator[_Choice]:
@@ -151,10 +151,10 @@ def _vips(choices: tuple[_Choice, ...]) -> Iterator[Versioned]:
 
 def _backends(choices: tuple[_Choice, ...]) -> Iterator[Versioned]:
     for choice in choices:
-        for slot in range(choices_for(len(choice.backends))):
-            backend = choice.backends[slot % len(choice.backends)]
+        targets = [f"{address_text(backend.address)} . {backend.port}" for backend in choice.backends]
+        for slot in range(choices_for(len(targets))):
             key = f"{choice.key} . {MARK_BASE + slot:#x}"
-            yield choice.address.version, key, Element(f"{backend.address} . {backend.port}", choice.label)
+            yield choice.address.version, key, Element(targets[slot % len(targets)], choice.label)
 
 
 def _hairpins(view: _View, choices: tuple[_Choice, ...]) -> Iterator[Versioned]:
@@ -168,7 +168,8 @@ def _hairpins(view: _View, choices: tuple[_Choice, ...]) -> Iterator[Versioned]:
     }
     for (client, address), _ in sorted(seen.items(), key=lambda item: (item[0][0], int(item[0][1]))):
         name = str(view.by_number[client].name)
-        yield address.version, f"{client} . {address} . {address}", Element(None, name)
+        text = address_text(address)
+        yield address.version, f"{client} . {text} . {text}", Element(None, name)
 
 
 def _zones(view: _View) -> Iterator[tuple[str, Element]]:
@@ -192,7 +193,8 @@ def _peers(view: _View) -> Iterator[tuple[str, Element]]:
 def _infrastructure(view: _View) -> Iterator[Versioned]:
     for network in view.present:
         for access in network.infrastructure:
-            key = f"{network.number} . {access.address} . {access.protocol.lower()} . {access.port}"
+            address = address_text(access.address)
+            key = f"{network.number} . {address} . {access.protocol.lower()} . {access.port}"
             yield access.address.version, key, _named(network)
 
 
@@ -200,7 +202,7 @@ def _isolated(plan: NodePlan) -> Iterator[Versioned]:
     for service in plan.isolated:
         verdict = "goto mixed" if service.mixed else "goto refuse"
         for address in service.addresses:
-            yield address.version, str(address), Element(verdict, comment(str(service.name)))
+            yield address.version, address_text(address), Element(verdict, comment(str(service.name)))
 
 
 def _isolated_ports(plan: NodePlan) -> Iterator[tuple[str, Element]]:
@@ -217,14 +219,14 @@ def _host_links(view: _View) -> Iterator[Versioned]:
         for links in (datapath.host_links_v4, datapath.host_links_v6):
             if links.version not in families:
                 continue
-            address = str(names.host_link_address(links, network.number))
+            address = address_text(names.host_link_address(links, network.number))
             for group in (network.number, names.HOST_LINK_GROUP + network.number):
                 yield links.version, str(group), Element(address, comment(str(network.name)))
 
 
 def _underlay(plan: NodePlan) -> Iterator[Versioned]:
     for remote in plan.remotes:
-        yield remote.address.version, str(remote.address), Element(None, comment(remote.name))
+        yield remote.address.version, address_text(remote.address), Element(None, comment(remote.name))
 
 
 def _named(network: NetworkPlan) -> Element:
@@ -245,4 +247,4 @@ def _ranges(name: str, prefixes: tuple[Prefix, ...]) -> Mapping[str, Elements]:
         collapse_addresses(p for p in prefixes if isinstance(p, IPv4Network)),
         collapse_addresses(p for p in prefixes if isinstance(p, IPv6Network)),
     )
-    return _split(name, ((p.version, str(p), Element(None, "")) for p in collapsed))
+    return _split(name, ((p.version, prefix_text(p), Element(None, "")) for p in collapsed))

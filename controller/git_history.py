@@ -16,6 +16,7 @@ from controller.git_messages import Answer, Blame, Blamed, Failure, Kind, Relate
 
 if TYPE_CHECKING:
     from git import Repo
+    from git.objects import Tree
 
 MAX_PATHS = 50
 """Each costs a process of Git."""
@@ -71,6 +72,7 @@ class _History:
         self._base, self._head = request.base, request.head
         self._shallow = _shallow(repository)
         self._children: dict[str, list[str]] | None = None
+        self._trees: dict[str, Tree] = {}
 
     def brought(self, path: str, lines: list[int]) -> Iterator[tuple[int, Writer]]:
         for commit, line in self._blame(path, lines, self._head):
@@ -139,10 +141,11 @@ class _History:
         import git
 
         try:
-            entry = self._repository.git.ls_tree("-z", commit, "--", path)
-        except git.GitCommandError:
+            if commit not in self._trees:
+                self._trees[commit] = self._repository.commit(commit).tree
+            return str(self._trees[commit].join(path).hexsha)
+        except (KeyError, ValueError, git.ODBError):
             return ""
-        return str(entry).partition("\t")[0].rpartition(" ")[2]
 
     def _writer(self, commit: str) -> Writer:
         return Writer(commit=commit, author=str(self._repository.commit(commit).author.name or ""))

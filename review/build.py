@@ -15,12 +15,13 @@ from compiler.problem import Problem
 from compiler.reachability import changes
 from review.allotted import allotted
 from review.bonds import Differing, bonds
+from review.digests import Digest, Digests
 from review.findings import findings
 from review.headline import headline_of, verdict_of
 from review.lines import Blame, Comparison, Place, places_in, with_authors
 from review.members import members_of, moves
-from review.model import Certificate, NodeGroup, Review, Revision, Verdict
-from review.node_groups import Digest, node_groups
+from review.model import Certificate, Review, Revision, Verdict
+from review.node_groups import differing, lines_of, node_groups
 from review.picture import Shown, picture_of
 from review.policy_judge import Judgement, judge
 from review.policy_report import headline, judgement_record
@@ -52,27 +53,37 @@ class Sources:
 
 def review_of(states: States, sources: Sources | None = None) -> Review:
     sources = sources or Sources()
-    base, head = states.base, states.head
-    groups = _node_groups(states, sources.digest)
-    judgement = _judgement(states, sources.approved_by)
-    review = _reach(states)
+    pairs = differing(_plans(states.base), _plans(states.head)) if states.head.accepted else []
+    with Digests(pairs, sources.digest) as digests:
+        review, remarks = _of_networks(states, sources)
+        groups = node_groups(lines_of(pairs), digests.made())
+    judged = sources.certificate is not None
     review = replace(
         review,
+        node_groups=groups,
+        nodes=len(_plans(states.head)),
+        unknown=(*unknown(states, groups, judged=judged), *sources.remarks, *remarks),
+    )
+    review = replace(review, verdict=verdict_of(review))
+    return replace(review, headline=headline_of(review))
+
+
+def _of_networks(states: States, sources: Sources) -> tuple[Review, tuple[str, ...]]:
+    """All but what is told of nodes, with authors; and why some have none."""
+    base, head = states.base, states.head
+    judgement = _judgement(states, sources.approved_by)
+    review = replace(
+        _reach(states),
         findings=findings(base.problems, (*head.problems, *_of_policy(judgement))),
         moves=moves(base, head),
         allotted=allotted(_allocations(base), _allocations(head)) if head.accepted else (),
-        node_groups=groups,
-        nodes=len(head.accepted.plans) if head.accepted else 0,
         knows_pods=states.cluster.inventory is not None,
-        unknown=(*unknown(states, groups, judged=sources.certificate is not None), *sources.remarks),
         certificate=sources.certificate,
     )
     if judgement is not None:
         review = replace(review, policy=judgement_record(judgement), policy_line=headline(judgement))
-    review = replace(review, verdict=verdict_of(review))
-    review = replace(review, headline=headline_of(review))
-    blame, silent = sources.blame(places_in(review))
-    return with_authors(replace(review, unknown=(*review.unknown, *silent)), blame)
+    blame, remarks = sources.blame(places_in(review))
+    return with_authors(review, blame), remarks
 
 
 def _reach(states: States) -> Review:
@@ -121,12 +132,6 @@ def _revision(source: Source) -> Revision:
 
 def _plans(state: State) -> Mapping[NodeName, NodePlan]:
     return state.accepted.plans if state.accepted else {}
-
-
-def _node_groups(states: States, digest: Digest) -> tuple[NodeGroup, ...]:
-    if states.head.accepted is None:
-        return ()
-    return node_groups(_plans(states.base), _plans(states.head), digest)
 
 
 def _allocations(state: State) -> Allocations:

@@ -8,26 +8,20 @@ are about become one line that says how many they stand for.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from multiprocessing.connection import Connection
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
 from compiler.names import NodeName
 from compiler.plan import NodePlan
-from review.forked import Forked, processes_for
 from review.model import Hunk, NodeDigest, NodeGroup
-from review.node_lines import PlanPair, cost, hunks_of, narrowed
+from review.node_lines import Narrowing, PlanPair, cost, hunks_of
 
 BUDGET: Final = 100_000
 """Lines that are rendered at most; beyond that only digests are told."""
 FOLDED: Final = 3
 """From so many lines on, those about other nodes become one."""
-
-Digest = Callable[[NodePlan], str]
 
 _ROUTE: Final = re.compile(r"route add \S+ via (inet6 )?fe80::[0-9a-f]+ dev vx")
 _NEIGHBOUR: Final = re.compile(r"neighbour add fe80::[0-9a-f]+ lladdr [0-9a-f:]+ dev vx")
@@ -40,86 +34,38 @@ _OTHER_NODE: Final = (
 """What names another node in a line of a layout, and how it is written for many."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Told:
-    """One node's lines, without what is its own."""
+class Told(NamedTuple):
+    """One node's lines, without what is its own; None where they are too many to list."""
 
-    digest: NodeDigest
-    hunks: tuple[Hunk, ...]
-    listed: bool
-
-
-class _Task(NamedTuple):
-    node: NodeName
     pair: PlanPair
-    small: PlanPair | None
-    """What differs; None where it is too much to list."""
+    hunks: tuple[Hunk, ...] | None
 
 
-def node_groups(
-    before: Mapping[NodeName, NodePlan],
-    after: Mapping[NodeName, NodePlan],
-    digest: Digest,
-    *,
-    budget: int = BUDGET,
-    processes: int | None = None,
-) -> tuple[NodeGroup, ...]:
-    """Every node whose plan differs; the largest groups first.
-
-    `processes`: how many share the work; 0: this one alone. By default as it pays.
-    """
-    tasks = list(_tasks(before, after, budget))
-    count = processes_for(len(tasks)) if processes is None else processes
-    told = _told_by(count, tasks, digest) if count else [_told(task, digest) for task in tasks]
-    return _grouped(told)
+def differing(before: Mapping[NodeName, NodePlan], after: Mapping[NodeName, NodePlan]) -> list[PlanPair]:
+    """Of every node whose plan differs, by name."""
+    pairs = (PlanPair(before=before.get(node), after=after.get(node)) for node in sorted({**before, **after}))
+    return [pair for pair in pairs if pair.before is not pair.after and pair.before != pair.after]
 
 
-def _tasks(
-    before: Mapping[NodeName, NodePlan], after: Mapping[NodeName, NodePlan], budget: int
-) -> Iterator[_Task]:
-    first = True
-    for node in sorted({**before, **after}):
-        pair = PlanPair(before=before.get(node), after=after.get(node))
-        if pair.before is pair.after or pair.before == pair.after:
-            continue
-        small = narrowed(pair)
+def lines_of(pairs: Iterable[PlanPair], *, budget: int = BUDGET) -> list[Told]:
+    """Of each pair, while the budget lasts; one node is always shown."""
+    narrowing, told = Narrowing(), list[Told]()
+    for pair in pairs:
+        small = narrowing.narrowed(pair)
         budget -= cost(small)
-        yield _Task(node, pair, small if budget >= 0 or first else None)
-        first = False  # one node is always shown
+        hunks = hunks_of(small) if budget >= 0 or not told else None
+        told.append(Told(pair, hunks and tuple(_folded(hunk, pair.either) for hunk in hunks)))
+    return told
 
 
-def _told_by(processes: int, tasks: Sequence[_Task], digest: Digest) -> list[_Told]:
-    def work(share: Sequence[_Task], parent: Connection) -> None:
-        parent.send([_told(task, digest) for task in share])
-
-    shares = [tasks[start::processes] for start in range(processes)]
-    hands = [Forked(partial(work, share)) for share in shares]
-    try:
-        received = [told for some in Forked.received([(hand, 1) for hand in hands]) for told in some]
-    finally:
-        for hand in hands:
-            hand.dismiss()
-    return sorted(received, key=lambda told: told.digest.node)
-
-
-def _told(task: _Task, digest: Digest) -> _Told:
-    node, pair, small = task
-    digests = NodeDigest(
-        node=node,
-        before=digest(pair.before) if pair.before else "",
-        after=digest(pair.after) if pair.after else "",
-    )
-    hunks = tuple(_folded(hunk, pair.either) for hunk in hunks_of(small)) if small else ()
-    return _Told(digest=digests, hunks=hunks, listed=small is not None)
-
-
-def _grouped(told: Iterable[_Told]) -> tuple[NodeGroup, ...]:
-    groups: dict[tuple[bool, tuple[Hunk, ...]], list[NodeDigest]] = {}
-    for one in told:
-        groups.setdefault((one.listed, one.hunks), []).append(one.digest)
-    ordered = sorted(groups.items(), key=lambda item: (not item[0][0], -len(item[1]), item[1][0].node))
+def node_groups(told: Iterable[Told], digests: Iterable[NodeDigest]) -> tuple[NodeGroup, ...]:
+    """Nodes with the same lines together, the largest groups first; `digests` as `told` in order."""
+    groups: dict[tuple[Hunk, ...] | None, list[NodeDigest]] = {}
+    for (_, hunks), digest in zip(told, digests, strict=True):
+        groups.setdefault(hunks, []).append(digest)
+    ordered = sorted(groups.items(), key=lambda item: (item[0] is None, -len(item[1]), item[1][0].node))
     return tuple(
-        NodeGroup(nodes=tuple(nodes), hunks=hunks, listed=listed) for (listed, hunks), nodes in ordered
+        NodeGroup(nodes=tuple(nodes), hunks=hunks or (), listed=hunks is not None) for hunks, nodes in ordered
     )
 
 

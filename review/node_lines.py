@@ -7,7 +7,7 @@ rendered that differ, that reach one that differs, and that these reach in turn;
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from compiler.layering import layout_of, overlay_mtu, union
 from compiler.layout import Layout, Link
@@ -44,24 +44,81 @@ class PlanPair:
         return plan
 
 
-def narrowed(pair: PlanPair) -> PlanPair:
-    """The pair without networks whose lines cannot differ."""
-    if pair.before is None or pair.after is None:
-        return pair
-    if _shaping_networks(pair.before.datapath) != _shaping_networks(pair.after.datapath):
-        return pair
-    old, new = _numbered(pair.before), _numbered(pair.after)
-    differing = {number for number in {**old, **new} if not _same(old.get(number), new.get(number))}
-    differing |= _of_services(pair.before.services, pair.after.services)
-    near = differing | _reached(differing, old) | _reached(differing, new)
-    near |= _reaching(differing, old) | _reaching(differing, new)
-    included = near | _reached(near, old) | _reached(near, new)
-    included |= set(sorted(old.keys() - included)[:1])  # a node without networks has no routing rules either
-    alike = pair.before.isolated == pair.after.isolated and not _mixed(pair.after)
-    return PlanPair(
-        before=_only(pair.before, included, without_isolated=alike),
-        after=_only(pair.after, included, without_isolated=alike),
-    )
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Narrowing:
+    """Leaves out of pairs what cannot differ in lines. One for all nodes, for they share Services."""
+
+    _networks: dict[int, frozenset[NetworkNumber]] = field(default_factory=dict)
+    """That a Service is about, the default network among them; by identity."""
+    _services: list[ServicePlan] = field(default_factory=list)
+    """Those, so that nothing else can have one's id meanwhile."""
+
+    def narrowed(self, pair: PlanPair) -> PlanPair:
+        if pair.before is None or pair.after is None:
+            return pair
+        if _shaping_networks(pair.before.datapath) != _shaping_networks(pair.after.datapath):
+            return pair
+        old, new = _numbered(pair.before), _numbered(pair.after)
+        differing = {number for number in {**old, **new} if not _same(old.get(number), new.get(number))}
+        differing |= self._of_services(pair.before.services, pair.after.services)
+        near = differing | _reached(differing, old) | _reached(differing, new)
+        near |= _reaching(differing, old) | _reaching(differing, new)
+        included = near | _reached(near, old) | _reached(near, new)
+        included |= set(
+            sorted(old.keys() - included)[:1]
+        )  # without networks there are no routing rules either
+        alike = pair.before.isolated == pair.after.isolated and not _mixed(pair.after)
+        return PlanPair(
+            before=self._only(pair.before, included, without_isolated=alike),
+            after=self._only(pair.after, included, without_isolated=alike),
+        )
+
+    def _of_services(
+        self, before: tuple[ServicePlan, ...], after: tuple[ServicePlan, ...]
+    ) -> set[NetworkNumber]:
+        """Networks that may ask a Service that differs, or that are behind it."""
+        if before == after:
+            return set()
+        # Most are the same objects, and an object is told from others sooner than it is compared.
+        objects_before, objects_after = set(map(id, before)), set(map(id, after))
+        old = _by_place(service for service in before if id(service) not in objects_after)
+        new = _by_place(service for service in after if id(service) not in objects_before)
+        return {
+            number
+            for place in {**old, **new}
+            if not _same(one := old.get(place), other := new.get(place))
+            for service in (one, other)
+            if service is not None
+            for number in _networks_of(service)
+            if number != DEFAULT_NETWORK
+        }
+
+    def _only(self, plan: NodePlan, included: set[NetworkNumber], *, without_isolated: bool) -> NodePlan:
+        networks = [network for network in plan.networks if network.number in included]
+        here = {network.number for network in networks}
+        return replace(
+            plan,
+            networks=tuple(
+                network if here.issuperset(network.peers) else replace(network, peers=_within(network, here))
+                for network in networks
+            ),
+            services=tuple(self._asked_by({*included, DEFAULT_NETWORK}, plan.services)),
+            isolated=() if without_isolated else plan.isolated,
+        )
+
+    def _asked_by(self, some: set[NetworkNumber], services: tuple[ServicePlan, ...]) -> Iterator[ServicePlan]:
+        known = self._networks
+        for service in services:
+            networks = known.get(id(service))
+            if networks is None:
+                networks = known[id(service)] = _networks_of(service)
+                self._services.append(service)
+            if not some.isdisjoint(networks):
+                yield service
+
+
+def _networks_of(service: ServicePlan) -> frozenset[NetworkNumber]:
+    return frozenset((*service.infrastructure_of, *(backend.network for backend in service.backends)))
 
 
 def _shaping_networks(datapath: Datapath) -> Datapath:
@@ -75,25 +132,6 @@ def _same(one: NetworkPlan | ServicePlan | None, other: NetworkPlan | ServicePla
 
 def _numbered(plan: NodePlan) -> Mapping[NetworkNumber, NetworkPlan]:
     return {network.number: network for network in plan.networks}
-
-
-def _of_services(before: tuple[ServicePlan, ...], after: tuple[ServicePlan, ...]) -> set[NetworkNumber]:
-    """Networks that may ask a Service that differs, or that are behind it."""
-    if before == after:
-        return set()
-    # Most are the same objects, and an object is told from others sooner than it is compared.
-    objects_before, objects_after = set(map(id, before)), set(map(id, after))
-    old = _by_place(service for service in before if id(service) not in objects_after)
-    new = _by_place(service for service in after if id(service) not in objects_before)
-    return {
-        number
-        for place in {**old, **new}
-        if not _same(one := old.get(place), other := new.get(place))
-        for service in (one, other)
-        if service is not None
-        for number in (*service.infrastructure_of, *(backend.network for backend in service.backends))
-        if number != DEFAULT_NETWORK
-    }
 
 
 def _by_place(services: Iterable[ServicePlan]) -> Mapping[object, ServicePlan]:
@@ -110,19 +148,6 @@ def _reaching(some: set[NetworkNumber], plans: Mapping[NetworkNumber, NetworkPla
 
 def _mixed(plan: NodePlan) -> bool:
     return any(service.mixed for service in plan.isolated)
-
-
-def _only(plan: NodePlan, included: set[NetworkNumber], *, without_isolated: bool) -> NodePlan:
-    networks = [network for network in plan.networks if network.number in included]
-    here = {network.number for network in networks}
-    return replace(
-        plan,
-        networks=tuple(
-            network if here.issuperset(network.peers) else replace(network, peers=_within(network, here))
-            for network in networks
-        ),
-        isolated=() if without_isolated else plan.isolated,
-    )
 
 
 def _within(network: NetworkPlan, here: set[NetworkNumber]) -> tuple[NetworkNumber, ...]:

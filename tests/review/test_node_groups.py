@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from compiler.allocations import Allocations
+from compiler.change import Change
 from compiler.codec import digest
-from compiler.compilation import Compilation
-from review.node_groups import node_groups
-from review.node_lines import PlanPair, hunks_of, narrowed
+from compiler.compilation import Compilation, compile, recompile
+from compiler.inventory import Inventory
+from compiler.model import Declarations
+from review.digests import Digests
+from review.node_groups import differing, lines_of, node_groups
+from review.node_lines import Narrowing, PlanPair, hunks_of
+from tests.compiler import clusters
 from tests.golden.case import CASES, case
 from tests.golden.review_case import REVIEW_CASES, states
 from tests.review.scene import network, reviewed
@@ -28,15 +36,31 @@ FOLLOWING = [name for name in CASES if (some := case(name)).before and some.afte
 def test_what_is_rendered_of_the_differing_networks_is_all_that_differs(name: str) -> None:
     some = case(name)
     assert some.before
+    narrowing = Narrowing()
     for pair in _pairs(some.before.compilation, some.after.compilation):
-        assert hunks_of(narrowed(pair)) == hunks_of(pair)
+        assert hunks_of(narrowing.narrowed(pair)) == hunks_of(pair)
 
 
 @pytest.mark.parametrize("name", [name for name in REVIEW_CASES if name not in ("equal-nodes", "too-large")])
 def test_so_it_is_in_the_golden_reviews(name: str) -> None:
     both = states(name)
+    narrowing = Narrowing()
     for pair in _pairs(both.base.accepted, both.head.accepted):
-        assert hunks_of(narrowed(pair)) == hunks_of(pair)
+        assert hunks_of(narrowing.narrowed(pair)) == hunks_of(pair)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(clusters.declarations(), clusters.inventories(), st.lists(clusters.changes(), min_size=1, max_size=3))
+def test_so_it_is_in_generated_clusters(
+    declarations: Declarations, inventory: Inventory, changes: list[Change]
+) -> None:
+    before = compile(declarations, inventory, Allocations())
+    for change in changes:
+        after = recompile(before, change)
+        narrowing = Narrowing()
+        for pair in _pairs(before, after):
+            assert hunks_of(narrowing.narrowed(pair)) == hunks_of(pair)
+        before = after
 
 
 def test_nodes_with_the_same_lines_are_one_group() -> None:
@@ -86,19 +110,40 @@ def test_beyond_the_budget_digests_are_told_and_no_lines() -> None:
     assert both.base.accepted
     assert both.head.accepted
 
-    groups = node_groups(both.base.accepted.plans, both.head.accepted.plans, lambda _: "", budget=3_000)
+    pairs = differing(both.base.accepted.plans, both.head.accepted.plans)
+
+    with Digests(pairs, lambda _: "", aside=False) as digests:
+        groups = node_groups(lines_of(pairs, budget=3_000), digests.made())
 
     assert [(group.listed, bool(group.hunks)) for group in groups] == [(True, True), (False, False)]
     assert sum(len(group.nodes) for group in groups) == 96
 
 
-def test_several_processes_tell_the_same_in_the_same_order() -> None:
+def test_another_process_makes_the_same_digests() -> None:
     both = states("equal-nodes")
     assert both.base.accepted
     assert both.head.accepted
-    before, after = both.base.accepted.plans, both.head.accepted.plans
+    pairs = differing(both.base.accepted.plans, both.head.accepted.plans)
 
-    alone = node_groups(before, after, digest, processes=0)
+    with Digests(pairs, digest, aside=False) as here, Digests(pairs, digest, aside=True) as there:
+        made = here.made()
+        assert there.made() == made
 
-    assert len(alone[0].nodes) > 2
-    assert node_groups(before, after, digest, processes=2) == alone
+    assert [(one.node, one.before, one.after) for one in made] == [
+        (pair.either.name, digest(pair.before), digest(pair.after))
+        for pair in pairs
+        if pair.before and pair.after
+    ]
+
+
+def test_what_keeps_a_digest_from_being_made_is_raised() -> None:
+    both = states("equal-nodes")
+    assert both.base.accepted
+    assert both.head.accepted
+    pairs = differing(both.base.accepted.plans, both.head.accepted.plans)
+
+    def fail(_: object) -> str:
+        raise ValueError("no digest")
+
+    with Digests(pairs, fail, aside=True) as digests, pytest.raises(ValueError, match="no digest"):
+        digests.made()
