@@ -18,9 +18,9 @@ class Zoned(ValueError):
 
 def address_text(address: Address) -> str:
     """As RFC 5952 has it, but hexadecimal where IPv4 is embedded: releases of Python differ there."""
-    if address.version == 4:
-        return inet_ntoa(address.packed)
     value = int(address)
+    if address.version == 4:
+        return inet_ntoa(value.to_bytes(4, "big"))
     if value >> 48 == 0:
         return _hexadecimal(value)
     return inet_ntop(AF_INET6, value.to_bytes(16, "big"))

@@ -91,9 +91,7 @@ def decode_reachability(data: bytes) -> Reachability:
 
 
 def _encode(document: Mapping[str, object]) -> bytes:
-    # The bytes of json.dumps(indent=1), which falls back to an encoder in Python: four times as slow.
-    compact = json.dumps(document, ensure_ascii=False).encode()
-    return msgspec.json.format(compact, indent=1) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
 
 
 def _plain(value: Any) -> dict[str, Any]:
