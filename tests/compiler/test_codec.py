@@ -117,7 +117,7 @@ def test_what_atoll_did_not_write_is_refused_with_its_place(data: bytes, complai
 
 
 def test_the_bytes_are_those_of_json_with_an_indent_of_one() -> None:
-    sentence = "caf\u00e9 \u2028 \U0001f41f \" \\ / \x01 \x1f \x7f \b\f\n\r\t"
+    sentence = 'caf\u00e9 \u2028 \U0001f41f " \\ / \x01 \x1f \x7f \b\f\n\r\t'
     plan = replace(PLAN, pods=(replace(PLAN.pods[0], refusal=sentence),))
     data = encode_plan(plan)
     assert data == json.dumps(json.loads(data), ensure_ascii=False, indent=1).encode() + b"\n"
