@@ -9,7 +9,7 @@ from cli.failure import Failure
 
 if TYPE_CHECKING:
     from compiler.problem import Problem
-    from controller.snapshot import Revision, Snapshot, SourceError
+    from controller.snapshot import Snapshot
 
 
 def read_repository(repository: Path, revision: str | None, folder: str) -> Snapshot:
@@ -29,39 +29,6 @@ def read_repository(repository: Path, revision: str | None, folder: str) -> Snap
     raise Failure(
         f"{repository}: it is not a Git repository, so it has no revision {revision}. Leave --revision out."
     )
-
-
-def read_both(repository: Path, base: Revision, head: Revision, folder: str) -> tuple[Snapshot, Snapshot]:
-    """Two commits. One without the folder has no files: a change may bring it. Raise SourceError."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(max_workers=2) as readers:
-        was, is_now = readers.map(lambda commit: _read_if_there(repository, commit, folder), (base, head))
-    if isinstance(was, Exception) and isinstance(is_now, Exception):
-        raise is_now
-    return _or_nothing(was, base), _or_nothing(is_now, head)
-
-
-def _read_if_there(repository: Path, commit: Revision, folder: str) -> Snapshot | SourceError:
-    from controller.git import read_commit
-    from controller.snapshot import SourceError
-
-    try:
-        return read_commit(repository, commit, folder)
-    except SourceError as error:
-        if error.problem.code != _NOT_THERE:
-            raise
-        return error
-
-
-def _or_nothing(found: Snapshot | SourceError, commit: Revision) -> Snapshot:
-    from controller.snapshot import Snapshot
-
-    return Snapshot(revision=commit, files={}) if isinstance(found, Exception) else found
-
-
-_NOT_THERE = "ATL803"
-"""Of a commit that is known: its folder is missing."""
 
 
 def normal(folder: str) -> str:

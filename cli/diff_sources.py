@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.declared import is_repository, normal, read_both, read_files, sentence
+from cli.declared import is_repository, normal, read_files, sentence
 from cli.failure import Failure
-from controller.git import blame_lines, relate_commits
+from controller.git import blame_lines, compare_commits
 from controller.git_history import MAX_PATHS
 from controller.git_messages import Blame as BlameRequest
 from controller.git_messages import Blamed, Related, Writer
 from controller.location import checked_revision
-from controller.snapshot import Revision, Snapshot, SourceError
+from controller.snapshot import Snapshot, SourceError
 from review.lines import Blame, Introduction, Place
 from review.model import Side
 from review.side import Source
@@ -62,13 +62,12 @@ def _source(name: str, snapshot: Snapshot, time: str = "") -> Source:
 
 
 def _commits(at: Path, base: str, head: str, folder: str, *, merge_base: bool) -> Pair:
-    related = relate_commits(at, checked_revision(base), checked_revision(head))
-    start = related.base
-    if merge_base:
-        if not related.merge_base:
-            raise Failure(f"{base} and {head} have no common ancestor. Leave --merge-base out.")
-        start = related.merge_base
-    before, after = read_both(at, Revision(start), Revision(related.head), folder)
+    related, before, after = compare_commits(
+        at, checked_revision(base), checked_revision(head), folder, from_merge_base=merge_base
+    )
+    if merge_base and not related.merge_base:
+        raise Failure(f"{base} and {head} have no common ancestor. Leave --merge-base out.")
+    start = before.revision
     return Pair(
         base=_source(base if start == related.base else f"{base} (merge base)", before),
         head=_source(head, after, related.head_time),

@@ -66,8 +66,8 @@ def command(
 
 
 def _read(repo: Path, base: str, head: str, folder: str) -> tuple[Snapshot, Snapshot]:
-    from cli.declared import is_repository, normal, read_both, sentence
-    from controller.git import resolve_commit
+    from cli.declared import is_repository, normal, sentence
+    from controller.git import compare_commits
     from controller.location import checked_revision
     from controller.snapshot import SourceError
 
@@ -75,10 +75,10 @@ def _read(repo: Path, base: str, head: str, folder: str) -> tuple[Snapshot, Snap
         raise Failure(f"{repo}: it is not a Git repository. Name the root of one with --repo.")
     at, inside = repo.resolve(), normal(folder)
     try:
-        was, is_now = (resolve_commit(at, checked_revision(name)) for name in (base, head))
-        return read_both(at, was, is_now, inside)
+        _, was, is_now = compare_commits(at, checked_revision(base), checked_revision(head), inside)
     except SourceError as error:
         raise Failure(sentence(error.problem)) from None
+    return was, is_now
 
 
 def _namespaces(inventory: Path | None) -> Mapping[str, Namespace] | None:

@@ -31,12 +31,13 @@ from controller.git_messages import (
     Blame,
     Blamed,
     Commit,
+    Compare,
+    Compared,
     Failure,
     Fetch,
     Files,
     Kind,
     Read,
-    Relate,
     Related,
     Request,
     Resolve,
@@ -137,12 +138,39 @@ def resolve_commit(repository: Path, revision: str, *, seconds: int = 60) -> Rev
     return Revision(answer.name)
 
 
-def relate_commits(repository: Path, base: str, head: str, *, seconds: int = 60) -> Related:
-    """Return the commits that two revisions of a local repository are, and their common ancestor."""
-    request = Relate(repository=str(repository), base=base, head=head)
+def compare_commits(
+    repository: Path,
+    base: str,
+    head: str,
+    folder: str,
+    *,
+    from_merge_base: bool = False,
+    limits: ReadLimits | None = None,
+    seconds: int = 60,
+) -> tuple[Related, Snapshot, Snapshot]:
+    """Return how two revisions of a local repository are related, and the files of both below `folder`.
+
+    A commit without the folder has no files, for a change may bring it; where both lack it, that is an error.
+    With `from_merge_base` the first files are the common ancestor's: none where there is none.
+    """
+    limits = limits or ReadLimits()
+    request = Compare(
+        repository=str(repository),
+        base=base,
+        head=head,
+        from_merge_base=from_merge_base,
+        folder=folder,
+        limits=limits,
+    )
     answer = _ask(request, repository=str(repository), location=None, seconds=seconds)
-    assert isinstance(answer, Related)
-    return answer
+    assert isinstance(answer, Compared)
+    related = answer.related
+    start = Revision(related.merge_base if from_merge_base else related.base)
+    return (
+        related,
+        _snapshot(start, answer.before, limits),
+        _snapshot(Revision(related.head), answer.after, limits),
+    )
 
 
 def blame_lines(request: Blame, *, seconds: int = 60) -> Blamed:
@@ -160,8 +188,14 @@ def read_commit(
     request = Read(repository=str(repository), commit=revision, folder=folder, limits=limits)
     answer = _ask(request, repository=str(repository), location=None, seconds=seconds)
     assert isinstance(answer, Files)
-    problems = in_reading_order(refusal_problem(refusal, path, limits) for path, refusal in answer.refused)
-    return Snapshot(revision=revision, files=answer.files, problems=problems)
+    return _snapshot(revision, answer, limits)
+
+
+def _snapshot(revision: Revision, found: Files | None, limits: ReadLimits) -> Snapshot:
+    if found is None:
+        return Snapshot(revision=revision, files={})
+    problems = in_reading_order(refusal_problem(refusal, path, limits) for path, refusal in found.refused)
+    return Snapshot(revision=revision, files=found.files, problems=problems)
 
 
 def _ask(

@@ -16,11 +16,11 @@ from controller.git_messages import (
     Answer,
     Blame,
     Commit,
+    Compare,
     Failure,
     Fetch,
     Kind,
     Read,
-    Relate,
     Request,
     Resolve,
     Verify,
@@ -64,10 +64,10 @@ def _perform(request: Request) -> Answer:
             return fetch(request)
         case Resolve():
             return _resolve(request)
-        case Relate():
-            from controller.git_history import relate
+        case Compare():
+            from controller.git_history import compare
 
-            return relate(request)
+            return compare(request)
         case Blame():
             from controller.git_history import blame
 

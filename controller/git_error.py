@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from controller.credentials import Credentials
-from controller.git_messages import Blame, Failure, Fetch, Kind, Read, Relate, Request, Resolve, Verify
+from controller.git_messages import Blame, Compare, Failure, Fetch, Kind, Read, Request, Resolve, Verify
 from controller.snapshot import SourceError, source_error
 
 _SAYINGS: Mapping[Kind, tuple[str, str, str | None]] = {
@@ -68,7 +68,7 @@ def _what(request: Request, detail: str) -> str:
             return f"ref {request.ref}"
         case Resolve():
             return f"revision {request.revision}"
-        case Relate():
+        case Compare():
             return f"revision {detail}"
         case Blame():
             return f"commit {request.head}"

@@ -12,7 +12,18 @@ from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from controller.git_messages import Answer, Blame, Blamed, Failure, Kind, Relate, Related, Writer
+from controller.git_messages import (
+    Answer,
+    Blame,
+    Blamed,
+    Compare,
+    Compared,
+    Failure,
+    Files,
+    Kind,
+    Related,
+    Writer,
+)
 
 if TYPE_CHECKING:
     from git import Repo
@@ -25,29 +36,51 @@ MAX_CHILDREN = 1_000
 _ENTRY = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64}) (\d+) (\d+)(?: (\d+))?")
 
 
-def relate(request: Relate) -> Answer:
+def compare(request: Compare) -> Answer:
     import git
 
+    from controller.git_read import Reader
+
     with git.Repo(request.repository, search_parent_directories=False) as repository:
-        names = []
-        for revision in (request.base, request.head):
-            try:
-                names.append(str(repository.git.rev_parse("--verify", f"{revision}^{{commit}}")))
-            except git.GitCommandError:
-                return Failure(kind=Kind.REVISION_MISSING, detail=revision)
-        base, head = names
-        try:
-            merge_base = str(repository.git.merge_base(base, head)).partition("\n")[0]
-        except git.GitCommandError:
-            merge_base = ""  # exit code 1: there is none
-        time = repository.commit(head).committed_datetime.astimezone(UTC)
-        return Related(
-            base=base,
-            head=head,
-            head_time=time.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            merge_base=merge_base,
-            shallow=(Path(repository.common_dir) / "shallow").exists(),
+        related = _related(repository, request)
+        if isinstance(related, Failure):
+            return related
+        start = related.merge_base if request.from_merge_base else related.base
+        reader = Reader(repository, request.limits)
+        before = reader.read(start, request.folder) if start else None
+        after = reader.read(related.head, request.folder)
+        missing = [found for found in (before, after) if isinstance(found, Failure)]
+        if any(one.kind is not Kind.FOLDER_MISSING for one in missing) or len(missing) > 1:
+            return missing[-1]
+        return Compared(
+            related=related,
+            before=before if isinstance(before, Files) else None,
+            after=after if isinstance(after, Files) else None,
         )
+
+
+def _related(repository: Repo, request: Compare) -> Related | Failure:
+    import git
+
+    names = []
+    for revision in (request.base, request.head):
+        try:
+            names.append(str(repository.git.rev_parse("--verify", f"{revision}^{{commit}}")))
+        except git.GitCommandError:
+            return Failure(kind=Kind.REVISION_MISSING, detail=revision)
+    base, head = names
+    try:
+        merge_base = str(repository.git.merge_base(base, head)).partition("\n")[0]
+    except git.GitCommandError:
+        merge_base = ""  # exit code 1: there is none
+    time = repository.commit(head).committed_datetime.astimezone(UTC)
+    return Related(
+        base=base,
+        head=head,
+        head_time=time.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        merge_base=merge_base,
+        shallow=(Path(repository.common_dir) / "shallow").exists(),
+    )
 
 
 def blame(request: Blame) -> Answer:

@@ -47,12 +47,16 @@ class Verify(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """How many commits are checked at most."""
 
 
-class Relate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Name the commits that two revisions are in the local `repository`, and how they are related."""
+class Compare(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Tell how two revisions of the local `repository` are related, and read the files of both."""
 
     repository: str
     base: str
     head: str
+    from_merge_base: bool
+    """Read the files of the common ancestor in place of those of `base`."""
+    folder: str
+    limits: ReadLimits
 
 
 class Blame(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -82,7 +86,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     verification: Verification
 
 
-class Related(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class Related(msgspec.Struct, frozen=True, kw_only=True):
     base: str
     head: str
     head_time: str
@@ -91,6 +95,13 @@ class Related(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Their newest common ancestor; "" where they have none."""
     shallow: bool
     """The history is cut short, as in a shallow clone."""
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    related: Related
+    before: Files | None
+    """None where that commit has no such folder; one of the two has it."""
+    after: Files | None
 
 
 class Writer(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -134,8 +145,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What Git said, one line."""
 
 
-Request = Fetch | Resolve | Relate | Blame | Verify | Read
-Answer = Commit | Related | Blamed | Verified | Files | Failure
+Request = Fetch | Resolve | Compare | Blame | Verify | Read
+Answer = Commit | Compared | Blamed | Verified | Files | Failure
 _REQUESTS: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
 _ANSWERS: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 

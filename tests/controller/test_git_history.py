@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from controller.git import blame_lines, relate_commits
+from controller.git import blame_lines, compare_commits
 from controller.git_messages import Blame, Blamed, Related, Writer
-from controller.snapshot import Revision, SourceError
+from controller.snapshot import Revision, Snapshot, SourceError
 from tests.contracts.git_workbench import DiskWorkbench
 
 
@@ -131,20 +131,38 @@ def test_two_commits_are_related_by_their_newest_common_ancestor(desk: Desk) -> 
     first = desk.commit("Ada", "one")
     second = desk.commit("Bea", "one", "two")
 
-    assert relate_commits(desk.bench.path, "main~1", "main") == Related(
+    related, before, after = compare_commits(desk.bench.path, "main~1", "main", "")
+
+    assert related == Related(
         base=first, head=second, head_time="2026-11-20T10:30:00Z", merge_base=first, shallow=False
     )
+    assert before == Snapshot(revision=first, files={"red.yaml": b"one\n"})
+    assert after == Snapshot(revision=second, files={"red.yaml": b"one\ntwo\n"})
+
+
+def test_what_base_did_alone_is_left_out_where_the_common_ancestor_is_compared(desk: Desk) -> None:
+    first = desk.commit("Ada", "one")
+    aside = desk.commit("Bea", "one", "two")
+    head = desk.bench.commit({"red.yaml": b"three\n"}, parents=(first,))
+
+    related, before, _ = compare_commits(desk.bench.path, aside, head, "", from_merge_base=True)
+
+    assert (related.base, related.merge_base) == (aside, first)
+    assert before == Snapshot(revision=first, files={"red.yaml": b"one\n"})
 
 
 def test_commits_without_common_history_have_no_common_ancestor(desk: Desk) -> None:
     first = desk.commit("Ada", "one")
     desk.commit("Bea", "two", parents=0)
 
-    assert relate_commits(desk.bench.path, first, "main").merge_base == ""
+    related, before, after = compare_commits(desk.bench.path, first, "main", "", from_merge_base=True)
+
+    assert related.merge_base == ""
+    assert (before.files, after.files) == ({}, {"red.yaml": b"two\n"})
 
 
 def test_the_revision_that_is_missing_is_named(desk: Desk) -> None:
     desk.commit("Ada", "one")
 
     with pytest.raises(SourceError, match="revision v9 names no commit"):
-        relate_commits(desk.bench.path, "main", "v9")
+        compare_commits(desk.bench.path, "main", "v9", "")
