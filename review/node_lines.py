@@ -13,7 +13,7 @@ from compiler.layering import layout_of, overlay_mtu, union
 from compiler.layout import Layout, Link
 from compiler.layout_text import layout_text
 from compiler.names import DEFAULT_NETWORK, NetworkNumber
-from compiler.plan import Datapath, NetworkPlan, NodePlan, ServicePlan
+from compiler.plan import Datapath, NetworkPlan, NodePlan, Presence, ServicePlan
 from compiler.rendering import ruleset_of
 from compiler.ruleset import Elements, Ruleset, element_text
 from compiler.sets import SETS, SetSpec
@@ -161,8 +161,9 @@ def cost(pair: PlanPair) -> int:
 
 def _cost(plan: NodePlan) -> int:
     blocks = {network.number: len(network.blocks) for network in plan.networks}
-    reached = sum(blocks[n.number] + sum(blocks[peer] for peer in n.peers) for n in plan.networks)
-    return 3 * reached + 20 * len(plan.networks) + len(plan.services) * len(plan.networks)
+    present = [network for network in plan.networks if network.presence is Presence.PRESENT]
+    reached = sum(blocks.values()) + sum(blocks[peer] for network in present for peer in network.peers)
+    return 3 * reached + 20 * len(plan.networks) + len(plan.services) * len(present)
 
 
 def hunks_of(pair: PlanPair) -> tuple[Hunk, ...]:
