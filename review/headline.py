@@ -74,7 +74,7 @@ def _sentences(review: Review) -> Iterator[str]:
         named = some([cut.what for cut in review.cuts])
         yield (
             f"Connections are cut {named}."
-            if review.cuts[0].what.startswith(("between", "from"))
+            if review.cuts[0].what.startswith(("between", "from", "some from"))
             else (f"Connections are cut: {named}.")
         )
     yield from _moves(review.moves)

@@ -151,7 +151,7 @@ def rezoned(base: State, head: State) -> tuple[ObjectName, ...]:
     """Networks that ask Services and whose connections are tracked apart from now on, by name.
 
     A domain's zone is its smallest number: routers that join or part domains give some of them another one,
-    where a connection that a Service translated is not known (docs/datapath.md).
+    where a connection that a Service translated is not known: it meets any backend (docs/datapath.md).
     """
     old, new = base.accepted, head.accepted
     if old is None or new is None or old.resolution is new.resolution:
@@ -184,7 +184,7 @@ def cuts(scene: Scene, changed: tuple[Setting, ...]) -> tuple[Cut, ...]:
         *_cuts_of(scene, changed),
         *(
             Cut(
-                what=f"from {name} through Services: its routing domain is another",
+                what=f"some from {name} through Services: its routing domain is another",
                 pods=scene.before.pods(name),
             )
             for name in rezoned(scene.base, scene.head)
