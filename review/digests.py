@@ -9,7 +9,7 @@ from types import TracebackType
 from compiler.plan import NodePlan
 from review.forked import Forked, processes_for
 from review.model import NodeDigest
-from review.node_lines import PlanPair
+from review.plan_pair import PlanPair
 
 Digest = Callable[[NodePlan], str]
 

@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from compiler.names import NodeName
 from compiler.plan import NodePlan
 from review.model import Hunk, NodeDigest, NodeGroup
-from review.node_lines import Narrowing, PlanPair, cost, hunks_of
+from review.node_lines import hunks_of
+from review.plan_pair import Narrowing, PlanPair, cost
 
 BUDGET: Final = 100_000
 """Lines that are rendered at most; beyond that only digests are told."""

@@ -14,7 +14,8 @@ from compiler.inventory import Inventory
 from compiler.model import Declarations
 from review.digests import Digests
 from review.node_groups import differing, lines_of, node_groups
-from review.node_lines import Narrowing, PlanPair, hunks_of
+from review.node_lines import hunks_of
+from review.plan_pair import Narrowing, PlanPair
 from tests.compiler import clusters
 from tests.golden.case import CASES, case
 from tests.golden.review_case import REVIEW_CASES, states
