@@ -47,17 +47,19 @@ def world(make_world: Callable[..., World]) -> World:
     world = make_world()
     world.lab.namespaces.update({"left": LabNamespace(), "right": LabNamespace()})
     world.declare(AGREED)
-    for name, node in (("left/a-1", 1), ("left/a-2", 2), ("right/b-1", 1), ("right/b-2", 2), ("left/c-2", 2)):
-        world.pod(name, node, network=name.partition("/")[2].partition("-")[0])
-    world.lab.add_service(
-        LabService(
-            name="right/svc",
-            addresses=world.lab.service_addresses(20),
-            port=80,
-            target_port=8080,
-            pods=[world.lab.pods["right/b-2"]],
+    for name in ("left/a-1", "left/a-2", "right/b-1", "right/b-2", "right/b-3", "left/c-2"):
+        network, _dash, number = name.partition("/")[2].partition("-")
+        world.pod(name, min(int(number), 2), network=network)
+    for index, (service, pods) in enumerate((("svc", ("b-2",)), ("pair", ("b-2", "b-3")))):
+        world.lab.add_service(
+            LabService(
+                name=f"right/{service}",
+                addresses=world.lab.service_addresses(20 + index),
+                port=80,
+                target_port=8080,
+                pods=[world.lab.pods[f"right/{pod}"] for pod in pods],
+            )
         )
-    )
     world.settle()
     return world
 
@@ -121,6 +123,29 @@ def test_given_consent_opens_without_disturbing_anybody(world: World) -> None:
         assert all(one.exchanges_again() for one in conversations)
     for source, target in (("left/a-1", "right/b-1"), ("right/b-2", "left/a-1")):
         assert pod_reaches(world, source, target) == f"reached {target}"
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_domain_that_joins_another_may_lose_what_its_services_translated_and_nothing_else(
+    world: World, version: int
+) -> None:
+    """In its new zone those are not known: the next packet meets any backend, and goes on or ends."""
+    world.declare(WITHDRAWN)
+    world.apply()
+    many = 16  # so many that two backends are not met as before by all
+    alone = (("right/b-2", "right/svc"), ("right/b-3", "right/svc"))
+    translated = (*(("right/b-1", "right/pair"),) * many, *alone)
+    direct = (("right/b-1", "right/b-2"), ("right/b-2", "right/b-1"), ("left/a-1", "left/c-2"))
+    with talking(world, *translated, *direct, version=version) as conversations:
+        assert all(one.exchanges_again() for one in conversations)
+        world.declare(AGREED)
+        world.apply()
+        by_service, others = conversations[: len(translated)], conversations[len(translated) :]
+        assert all(one.exchanges_again() or one.is_cut() for one in by_service)  # none waits in vain
+        assert any(one.end for one in by_service)
+        assert all(one.exchanges_again() for one in others)
+    with talking(world, *translated, version=version) as again:
+        assert all(one.exchanges_again() for one in again)
 
 
 def test_changes_of_others_disturb_no_traffic(world: World) -> None:
