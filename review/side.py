@@ -18,6 +18,7 @@ from compiler.parse import FileCache, parse
 from compiler.problem import Problem, Severity, in_reading_order
 from compiler.reachability import Reachability, reachability_of, visible_services
 from compiler.resolve import resolve
+from review.read_ahead import read_ahead
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +81,7 @@ class States:
 
 
 def states_of(base: Source, head: Source, cluster: Cluster) -> States:
-    parsed = parse(base.files, revision=base.commit)
+    parsed = parse(base.files, revision=base.commit, cache=read_ahead(base.files))
     first = _State(base, parsed.declarations, parsed.problems)
     allocations = cluster.allocations or Allocations()
     if parsed.declarations is not None:
