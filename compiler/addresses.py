@@ -15,6 +15,7 @@ from ipaddress import (
     ip_network,
 )
 
+from compiler.address_text import prefix_text
 from compiler.catalogue import found
 from compiler.elements import Element
 from compiler.model import Address, Prefix
@@ -61,7 +62,7 @@ def prefix_of(
     faults = _length_faults(prefix, lengths) or _reserved_faults(prefix)[:1]
     if not _is_canonical(text, prefix):
         reason = f"`{cut(text)}` has bits set beyond its first {prefix.prefixlen}"
-        faults.append(("ATL402", reason, f"Write `{prefix}`"))
+        faults.append(("ATL402", reason, f"Write `{prefix_text(prefix)}`"))
     problems += [
         found(code, origin=element.origin, subject=subject, reason=reason, remedy=remedy)
         for code, reason, remedy in faults
@@ -110,13 +111,14 @@ def _length_faults(prefix: Prefix, lengths: Lengths) -> list[tuple[str, str, str
     allowed = lengths.v4 if prefix.version == 4 else lengths.v6
     if prefix.prefixlen in allowed:
         return []
-    reason = f"`{prefix}` has prefix length {prefix.prefixlen}, and must have {allowed[0]} to {allowed[-1]}"
+    must = f"must have {allowed[0]} to {allowed[-1]}"
+    reason = f"`{prefix_text(prefix)}` has prefix length {prefix.prefixlen}, and {must}"
     return [("ATL403", reason, None)]
 
 
 def _reserved_faults(prefix: Prefix) -> list[tuple[str, str, str | None]]:
     return [
-        ("ATL404", f"`{prefix}` overlaps {reserved}, whose addresses are {what}", None)
+        ("ATL404", f"`{prefix_text(prefix)}` overlaps {reserved}, whose addresses are {what}", None)
         for reserved, what in _RESERVED
         if overlap(prefix, reserved)
     ]
