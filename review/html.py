@@ -15,6 +15,7 @@ from review.lines import printable
 from review.markdown_details import group_title
 from review.model import Bearing, Bond, Finding, Line, Matter, NodeGroup, Review, Revision, Side
 from review.picture import remarks
+from review.policy_report import BreachRecord
 from review.svg import standings, svg
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
@@ -116,18 +117,27 @@ def _policy(review: Review) -> Iterator[str]:
     items = []
     for breach in breaches:
         name = f"guard {_code(breach.guard)}" if breach.guard else "the policy itself"
-        verdict = "approved" if breach.approved else "<strong>not approved</strong>"
-        acts = "".join(_list(_text(act.what) for act in breach.acts))
-        who = _text(", ".join(breach.approvers)) or "nobody"
-        needed = f"{counted(breach.approvals, 'approval')} of {who}"
-        items.append(f"{name} ({_code(breach.place)}) {_text(breach.reason)}: {verdict}, {needed}\n{acts}")
+        reason = f": {_text(breach.reason)}" if breach.reason else ""
+        told = [_text(act.what) for act in breach.acts]
+        if breach.more_acts:
+            told.append(f"and {breach.more_acts:,} more")
+        told.append(_approval(breach))
+        items.append(f"{name} ({_code(breach.place)}){reason}\n{''.join(_list(told))}")
     yield from _section("Guarded rules", _list(items))
+
+
+def _approval(breach: BreachRecord) -> str:
+    by = f", by {_text(', '.join(breach.approved_by))}" if breach.approved_by else ""
+    named = f" of {_text(', '.join(breach.approvers))}"
+    who = named if breach.approvers else "; the policy names nobody who may"
+    verdict = "approved" if breach.approved else '<strong class="bad">not approved</strong>'
+    return f"{verdict}{by}: {counted(breach.approvals, 'approval')} needed{who}"
 
 
 def _picture(review: Review) -> Iterator[str]:
     drawn = svg(review.picture)
     if drawn:
-        more = "".join(f"; {remark}" for remark in remarks(review.picture))
+        more = " ".join(f"{remark}." for remark in remarks(review.picture))
         keys = "".join(standings(review.picture))
         yield f"<figure>\n{drawn}<figcaption>{keys}{more}</figcaption>\n</figure>\n"
 

@@ -31,7 +31,7 @@ figure { border: 1px solid var(--line); border-radius: 6px; margin: 1rem 0; over
 figcaption { color: var(--dim); }
 .key { border-bottom: 2px solid var(--line); margin-right: 1rem; }
 .key.new { border-bottom: 4px solid var(--new); } .key.gone { border-bottom: 3px dashed var(--gone); }
-svg { height: auto; max-width: 100%; }
+svg { height: auto; max-width: 100%; } @media (max-width: 45rem) { svg { max-width: none; } }
 svg rect { fill: var(--panel); stroke: var(--dim); stroke-width: 1.2; }
 svg text { fill: var(--ink); text-anchor: middle; }
 svg .node.new rect { stroke: var(--new); stroke-width: 3; }

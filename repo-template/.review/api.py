@@ -6,6 +6,7 @@ Python's own library only: this runs with a token.
 from __future__ import annotations
 
 import json
+import os
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -19,6 +20,19 @@ TIMEOUT = 30.0
 
 class ApiError(Exception):
     """The platform did not answer, or not as expected."""
+
+    def __init__(self, told: str, code: int = 0) -> None:
+        super().__init__(told)
+        self.code = code
+        """Of HTTP, where there is one."""
+
+
+def setting(name: str) -> str:
+    """A variable of the pipeline."""
+    value = os.environ.get(name)
+    if not value:
+        raise ApiError(f"{name} is not set for this job: README.md says what to set up")
+    return value
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -91,7 +105,9 @@ class Api:
             target = error.headers.get("Location")
             if error.code in (301, 302, 303, 307, 308) and target:
                 raise _RedirectedError(target) from None
-            raise ApiError(f"{request.get_method()} {request.selector}: HTTP {error.code}") from None
+            raise ApiError(
+                f"{request.get_method()} {request.selector}: HTTP {error.code}", error.code
+            ) from None
         except OSError as error:
             raise ApiError(f"{request.get_method()} {request.selector}: {error}") from None
         if len(content) > MAX_ANSWER:

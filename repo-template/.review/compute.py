@@ -144,8 +144,10 @@ def _merged(base: str, head: str) -> str | None:
     tree = subprocess.run(
         ["git", "merge-tree", "--write-tree", base, head], capture_output=True, text=True, check=False
     )
-    if tree.returncode:
+    if tree.returncode == 1:
         return None
+    if tree.returncode:
+        raise SystemExit(f"review: git merge-tree failed, it needs Git 2.38 or newer: {tree.stderr.strip()}")
     return _git("commit-tree", tree.stdout.split()[0], "-p", base, "-p", head, "-m", "review", **_NOBODY)
 
 

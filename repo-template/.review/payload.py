@@ -8,6 +8,8 @@ from pathlib import Path
 
 def merge_request(path: Path, branch: str) -> int | None:
     """The number; None where the event is about something else, or another branch."""
+    if not path.is_file():
+        raise SystemExit("review: there is no event: README.md, On GitLab, says how a webhook brings it")
     payload = json.loads(path.read_bytes())
     if payload.get("object_kind") != "merge_request":
         return None

@@ -20,6 +20,9 @@ from result import Breach, Result, Unusable
 MARKER = "<!-- atoll review -->"
 HOSTS: dict[str, type[GitHub] | type[GitLab]] = {"github": GitHub, "gitlab": GitLab}
 _LONGEST_STATUS = 140
+_LONGEST_APPROVALS = 3_000
+"""Characters. With the longest review that is read, a comment stays below the 65,536 that GitHub takes."""
+_MOST_NAMES = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +60,7 @@ def _publish(host: GitHub | GitLab) -> int:
         distrusted = host.review_changed(change)
         verdict = distrustful() if distrusted else judged(result, host.approved_by(change))
         markdown = "" if distrusted else result.markdown
-    host.tell(change, MARKER, body(verdict, markdown, host.run_url))
+    host.tell(change, MARKER, body(verdict, markdown, change.head, host.run_url))
     host.set_status(change, passes=verdict.passes, description=verdict.sentence[:_LONGEST_STATUS])
     print(f"publish: {verdict.sentence}")
     return 0
@@ -87,9 +90,14 @@ def judged(result: Result, approved_by: frozenset[str]) -> Verdict:
             return Verdict(passes=False, sentence=sentence, approvals=approvals)
     missing = [breach.subject for breach in result.breaches if not _approved(breach, approved_by)]
     if missing:
-        return Verdict(passes=False, sentence=f"Not approved: {', '.join(missing)}.", approvals=approvals)
+        return Verdict(passes=False, sentence=f"Not approved: {_named(missing)}.", approvals=approvals)
     sentence = "Guarded rules are broken, and approved." if result.breaches else "No guarded rule is broken."
     return Verdict(passes=True, sentence=sentence, approvals=approvals)
+
+
+def _named(subjects: list[str]) -> str:
+    more = [f"{len(subjects) - _MOST_NAMES:,} more"] if len(subjects) > _MOST_NAMES else []
+    return ", ".join(subjects[:_MOST_NAMES] + more)
 
 
 def _approved(breach: Breach, approved_by: frozenset[str]) -> bool:
@@ -107,13 +115,26 @@ def _approval_lines(result: Result, approved_by: frozenset[str]) -> Iterator[str
         yield f"- **{breach.subject}**: {state}"
 
 
-def body(verdict: Verdict, markdown: str, run_url: str) -> str:
+def _approval_list(lines: tuple[str, ...]) -> str:
+    """As many as a comment has room for; the others by their number."""
+    room, kept = _LONGEST_APPROVALS, []
+    for line in lines:
+        room -= len(line)
+        if room < 0:
+            kept.append(f"- {len(lines) - len(kept):,} more, which the files of the computing job name")
+            break
+        kept.append(line)
+    return "\n".join(kept)
+
+
+def body(verdict: Verdict, markdown: str, commit: str, run_url: str) -> str:
     """The comment: what may never be lost first."""
     sign = "\N{WHITE HEAVY CHECK MARK} May pass." if verdict.passes else "\N{NO ENTRY} May not pass."
     opening = f"{MARKER}\n**{sign}** {verdict.sentence}"
     if verdict.approvals and markdown:
         markdown = f"What follows was computed without knowing who approved.\n\n{markdown}"
-    parts = (opening, "\n".join(verdict.approvals), markdown.strip(), f"[How this was computed]({run_url})")
+    foot = f"Commit `{commit[:10]}`. [How this was computed, and the review as a page]({run_url})"
+    parts = (opening, _approval_list(verdict.approvals), markdown.strip(), foot)
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

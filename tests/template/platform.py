@@ -26,6 +26,8 @@ class Platform:
     writes: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     queries: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    refused: dict[str, int] = field(default_factory=dict)
+    """Paths that are not written to, and the codes that say so."""
     url: str = ""
 
     def answer(self, path: str, query: Mapping[str, str]) -> bytes | None:
@@ -59,6 +61,9 @@ def serving(platform: Platform) -> Iterator[Platform]:
 
         def _write(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if self.path in platform.refused:
+                self._send(platform.refused[self.path], b"{}")
+                return
             platform.writes.append((self.command, self.path, body))
             self._send(201, b"{}")
 

@@ -264,6 +264,26 @@ def test_gitlabs_event_says_which_request(repository: Repository, tmp_path: Path
     assert (result["number"], result["head"]) == (3, head)
 
 
+def test_a_pipeline_without_an_event_says_where_one_comes_from(repository: Repository) -> None:
+    environment = ENVIRONMENT | {"CI_DEFAULT_BRANCH": "main"}
+    done = run("compute.py", "--gitlab-payload", "", cwd=repository.path, environment=environment)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "review: there is no event: README.md, On GitLab, says how a webhook brings it\n",
+    )
+
+
+def test_histories_that_have_nothing_in_common_are_no_conflict(repository: Repository) -> None:
+    repository.git("checkout", "--quiet", "--orphan", "alone")
+    repository.git("commit", "--quiet", "--allow-empty", "--message", "alone")
+    done = run(
+        "compute.py", "--base", "main", "--head", "alone", cwd=repository.path, environment=ENVIRONMENT
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert "review: git merge-tree failed, it needs Git 2.38 or newer: " in done.stderr
+    assert "unrelated histories" in done.stderr
+
+
 def test_a_base_that_is_not_there_is_said_in_one_line(repository: Repository) -> None:
     done = run("compute.py", "--base", "origin/main", cwd=repository.path, environment=ENVIRONMENT)
     assert (done.returncode, done.stdout) == (1, "")

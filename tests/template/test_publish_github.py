@@ -18,7 +18,7 @@ ARTIFACT = f"{REPO}/actions/artifacts/5/zip"
 RUN_URL = "https://example.com/runs/3"
 MERGE = "e" * 40
 BOT = {"login": "github-actions[bot]"}
-FOOT = f"\n[How this was computed]({RUN_URL})\n"
+FOOT = f"\nCommit `{HEAD[:10]}`. [How this was computed, and the review as a page]({RUN_URL})\n"
 
 
 def tree(**entries: str) -> dict[str, Any]:
@@ -279,6 +279,31 @@ def test_an_archive_beyond_the_limit_is_not_even_fetched(stage: Stage) -> None:
 def test_without_files_that_is_what_is_told(stage: Stage) -> None:
     stage.platform.answers[f"{REPO}/actions/runs/3/artifacts"] = {"artifacts": []}
     assert stage.told()[:2] == ("failure", "The review could not be computed.")
+
+
+def test_of_a_run_that_was_started_again_the_newest_files_count(stage: Stage) -> None:
+    stage.leave(files(markdown="of the second attempt\n"))
+    former = {"id": 4, "name": "review", "size_in_bytes": 9}
+    stage.platform.answers[f"{REPO}/actions/runs/3/artifacts"]["artifacts"].append(former)
+    assert "of the second attempt" in stage.told()[2]
+
+
+def test_the_files_are_asked_for_by_their_name(stage: Stage) -> None:
+    stage.told()
+    asked = [query for path, query in stage.platform.queries if path == f"{REPO}/actions/runs/3/artifacts"]
+    assert asked == [{"name": "review", "per_page": "100"}]
+
+
+def test_many_guarded_rules_leave_a_comment_that_github_takes(stage: Stage) -> None:
+    broken = [breach(guard=f"guard-{number:02}") for number in range(60)]
+    stage.leave(files(verdict="broken", breaches=broken, markdown="x" * 60_000))
+    state, description, comment = stage.told()
+    assert (state, len(comment) < 65_536) == ("failure", True)
+    assert description == (
+        "Not approved: guard guard-00, guard guard-01, guard guard-02, guard guard-03, guard guard-04,"
+        " 55 more."
+    )
+    assert "- **guard guard-43**: approved by nobody; needs 1 of `carol`, `dave`\n- 16 more, which" in comment
 
 
 def test_a_review_that_is_too_long_loses_no_verdict(stage: Stage) -> None:

@@ -78,6 +78,27 @@ def test_what_publishes_follows_what_computes() -> None:
     assert [step.get("run") for step in job["steps"]] == [None, "python3 .review/publish.py github"]
 
 
+def test_what_is_handed_over_stays_small_however_large_the_cluster_is() -> None:
+    review = load(text_of(".github/workflows/review.yaml"))
+    given = {
+        step["with"]["name"]: step["with"]["path"].split()
+        for step in review["jobs"]["compute"]["steps"]
+        if "upload-artifact" in step.get("uses", "")
+    }
+    assert given == {
+        "review": ["review/run.json", "review/policy.json", "review/review.md"],
+        "report": ["review/review.html", "review/review.json"],
+    }
+    pipeline = load(text_of(".gitlab-ci.yml"))
+    for job in ("check", "compute"):
+        assert pipeline[job]["artifacts"]["exclude"] == ["review/inventory.json"]
+
+
+def test_a_request_that_comes_from_another_branch_is_reviewed() -> None:
+    event = load(text_of(".github/workflows/review.yaml"))["on"]["pull_request"]
+    assert event == {"branches": ["main"], "types": ["opened", "synchronize", "reopened", "edited"]}
+
+
 def test_the_computing_job_decides_nothing_about_approvals() -> None:
     for name in (".github/workflows/review.yaml", ".gitlab-ci.yml"):
         runs = [line for line in text_of(name).splitlines() if ".review/compute.py" in line]
