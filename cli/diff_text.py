@@ -30,8 +30,18 @@ _SHORT: Final = 10
 
 
 def print_review(out: Console, review: Review) -> None:
+    """On a terminal, long lines go on below where they begin; piped, they stay whole for grep."""
     for line in review_lines(review):
-        out.print(line)
+        folds = out.is_terminal and line.cell_len > out.width
+        for part in _folded(out, line) if folds else (line,):
+            out.print(part)
+
+
+def _folded(out: Console, line: Text) -> Iterator[Text]:
+    indent = len(line.plain) - len(line.plain.lstrip())
+    for number, part in enumerate(line[indent:].wrap(out, max(out.width - indent - 2, 20))):
+        part.rstrip()
+        yield Text(" " * (indent + (2 if number else 0))) + part
 
 
 def review_lines(review: Review) -> Iterator[Text]:

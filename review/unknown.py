@@ -9,7 +9,7 @@ from typing import Final
 from review.headline import counted, some
 from review.model import NodeGroup
 from review.policy_unknown import uncertain_pairs
-from review.side import State, States
+from review.side import Cluster, State, States
 
 _DAY: Final = 86_400
 _NO_INVENTORY: Final = (
@@ -22,8 +22,10 @@ _NO_ALLOCATIONS: Final = (
     "Without the cluster's allocations numbers and blocks are given anew here, BASE's first; in the cluster "
     "they may be others. --allocations FILE takes those of the controller."
 )
-
-
+_OTHER_ALLOCATIONS: Final = (
+    "The allocations have none of the inventory's nodes: they are of another cluster, or the inventory is. "
+    "Numbers and blocks are given anew here; in the cluster they may be others."
+)
 _NOT_JUDGED: Final = (
     "The verifier has not judged what HEAD compiles to: atoll verify does, and --proof puts its verdict here."
 )
@@ -45,8 +47,7 @@ def _sentences(states: States, groups: tuple[NodeGroup, ...]) -> Iterator[str]:
     else:
         yield from _age(states)
         yield from _namespaces(states)
-        if states.cluster.allocations is None:
-            yield _NO_ALLOCATIONS
+        yield from _allocations(states.cluster)
     silent = sum(len(group.nodes) for group in groups if not group.listed)
     if silent:
         yield (
@@ -82,6 +83,15 @@ def _age(states: States) -> Iterator[str]:
 
 def _days(earlier: str, later: str) -> int:
     return int((datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()) // _DAY
+
+
+def _allocations(cluster: Cluster) -> Iterator[str]:
+    if cluster.allocations is None:
+        yield _NO_ALLOCATIONS
+    elif cluster.inventory and cluster.allocations.nodes:
+        nodes = cluster.inventory.nodes.keys()
+        if nodes and nodes.isdisjoint(cluster.allocations.nodes):
+            yield _OTHER_ALLOCATIONS
 
 
 def _namespaces(states: States) -> Iterator[str]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from pathlib import Path
 
 import jsonschema
 import pytest
+from rich.console import Console
 
 import schemas
+from cli.diff_text import print_review
 from tests.cli.commands import atoll
 from tests.contracts.git_workbench import DiskWorkbench
 from tests.controller.files import BROKEN, CLUSTER, RED, network
 from tests.controller.kubectl import inventory_json
+from tests.golden.review_case import reviewed
 
 ROUTER = b"""\
 apiVersion: atoll.dev/v1alpha1
@@ -252,3 +256,16 @@ def test_outside_a_repository_revisions_name_nothing(tmp_path: Path) -> None:
 def _list(value: object) -> list[object]:
     assert isinstance(value, list)
     return value
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_long_lines_go_on_below_where_they_begin_on_a_terminal_alone(terminal: bool) -> None:
+    out = Console(file=StringIO(), width=80, force_terminal=terminal, color_system=None, soft_wrap=True)
+    print_review(out, reviewed("guarded-rules-broken"))
+    printed = out.file.getvalue().splitlines()  # type: ignore[attr-defined]  # the file given above
+    assert (max(map(len, printed)) <= 80) is terminal
+    if terminal:
+        assert printed[4:6] == [
+            "  Connections are cut between shared-services/platform and shop/storefront,",
+            "    from shop/storefront through Services: its routing domain is another.",
+        ]

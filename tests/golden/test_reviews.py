@@ -24,7 +24,7 @@ def _plain(review: Review) -> str:
 
 FORMS: Final[Mapping[str, Mapping[str, Callable[[Review], str]]]] = {
     "consent-given": {"review.json": document},
-    "guarded-rules-broken": {"review.txt": _plain},
+    "guarded-rules-broken": {"review.html": html, "review.txt": _plain},
     "network-removed-confirmed": {"review.html": html, "review.txt": _plain},
 }
 """Beside the comment, which every case has."""

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from compiler.allocations import Allocations, NodeAllocation
+from compiler.names import NodeName, NodeNumber
 from review.model import Bearing, Matter, Verdict
 from review.taken import newest_time
 from review.unknown import unknown
@@ -152,6 +154,19 @@ def test_an_older_inventory_is_told_with_its_age() -> None:
         "The inventory is of 2026-11-08T10:00:00Z, 11 days before HEAD was committed: "
         "what came to the cluster or went since is not known."
     )
+
+
+@pytest.mark.parametrize(("node", "told"), [("elsewhere-1", True), ("node-1", False)])
+def test_allocations_of_another_cluster_are_said_to_be_that(node: str, told: bool) -> None:
+    both = states(TWO, JOINED, PODS)
+    allocations = Allocations(nodes={NodeName(node): NodeAllocation(number=NodeNumber(1))})
+    given = replace(both, cluster=replace(both.cluster, allocations=allocations))
+
+    sentence = (
+        "The allocations have none of the inventory's nodes: they are of another cluster, or the inventory "
+        "is. Numbers and blocks are given anew here; in the cluster they may be others."
+    )
+    assert (sentence in unknown(given, (), judged=True)) is told
 
 
 def test_a_new_network_loses_no_infrastructure_that_it_never_had() -> None:
