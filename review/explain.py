@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from compiler.device_names import outside_address
 from compiler.inventory import Pod
 from compiler.model import Address
-from compiler.names import NodeName
+from compiler.names import NodeName, ObjectName
 from review.explain_answer import Answer, Family, Way
 from review.explain_ends import End, EndKind, Unclear
 from review.explain_ground import Ground
 from review.explain_reasons import Declared, Judge
 from review.explain_steps import steps_of
+from review.headline import some
 from verifier.address_text import address_text
 from verifier.cluster import Cluster, Place
 from verifier.due import Claim
@@ -79,7 +82,7 @@ class _Inquiry:
         ]
         declared = self._declared(pairs)
         families = tuple(self._family(one, other) for one, other in pairs if self._has_way)
-        return Answer(
+        answer = Answer(
             reaches=bool(families) and all(f.reaches for f in families) if self._has_way else declared.may,
             source=str(self.named[0]),
             target=str(self.named[1]),
@@ -91,6 +94,30 @@ class _Inquiry:
             families=families,
             notes=tuple(self.notes),
         )
+        return (
+            answer
+            if answer.as_declared
+            else structs.replace(answer, notes=(*answer.notes, *self._strangers()))
+        )
+
+    def _strangers(self) -> Iterator[str]:
+        """Running pods whose addresses no block has: what was allocated in the cluster is something else."""
+        seats = self.ground.meaning.seats
+        names = [
+            str(pod.name)
+            for pod in self.ground.inventory.pods.values()
+            if pod.node is not None
+            and pod.node in self.ground.meaning.nodes
+            and pod.addresses
+            and isinstance(seats.seat_of(pod), ObjectName)
+            and not all(seats.owner_of(pod.node, address) for address in pod.addresses)
+        ]
+        if names:
+            whose = f"pod {names[0]} has" if len(names) == 1 else f"pods {some(names)} have"
+            yield (
+                f"Running {whose} addresses that are in no block of their node here: other blocks are in "
+                "force. Give them: --allocations FILE takes those of the controller."
+            )
 
     # --- who stands for the two ends ---
 
@@ -111,7 +138,9 @@ class _Inquiry:
         seated = self.ground.seated(end, beside)
         if seated is not end:
             shown = ", ".join(map(str, seated.addresses)) or "none is free"
-            self.notes.append(f"Pod {end.name} has no address yet; judged by one it may get: {shown}.")
+            running = end.pod is not None and end.pod.addresses
+            has = "addresses that are in no block of its node here" if running else "no address yet"
+            self.notes.append(f"Pod {end.name} has {has}; judged by one it may get: {shown}.")
         return seated
 
     def _pods_of(self, end: End) -> Iterator[Pod]:

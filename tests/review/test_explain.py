@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from ipaddress import IPv4Address
 from random import Random
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from compiler.allocations import Allocations
 from compiler.compilation import Compilation, compile
 from compiler.model import Declarations
-from compiler.names import NodeName
+from compiler.names import NodeName, ObjectName
 from compiler.parse import parse
 from compiler.rendering import ruleset_of
 from review.explain import Question, explain
@@ -345,6 +346,52 @@ def test_a_pod_that_has_no_address_yet_gets_one_to_be_judged_by() -> None:
         "Pod team-a/red-1 has no address yet; judged by one it may get: 10.1.0.17, fd00:1::41.",
     )
     assert answer.reaches is True
+
+
+BLUE_2 = ObjectName(namespace="team-a", name="blue-2")
+
+
+def _elsewhere(pod: str, address: IPv4Address) -> Ground:
+    """The pod has an IPv4 address that its node's blocks here do not hold, and Services send there."""
+    compilation = scene.compiled()
+    inventory = compilation.inputs.inventory
+    name = next(name for name in inventory.pods if name.name == pod)
+    former, *others = inventory.pods[name].addresses
+    pods = {**inventory.pods, name: replace(inventory.pods[name], addresses=(address, *others))}
+    slices = {
+        key: replace(
+            one,
+            endpoints=tuple(
+                replace(each, addresses=(address,))
+                if (each.pod, each.addresses) == (name, (former,))
+                else each
+                for each in one.endpoints
+            ),
+        )
+        for key, one in inventory.slices.items()
+    }
+    changed = replace(inventory, pods=pods, slices=slices)
+    return Ground.of(compile(compilation.inputs.declarations, changed, compilation.allocations))
+
+
+def test_a_service_whose_pod_has_an_address_of_no_block_says_that_other_blocks_are_in_force() -> None:
+    answer = ask("green-1", "service:shop", on=_elsewhere("green-2", IPv4Address("10.1.0.250")))
+    assert (answer.reaches, answer.declared) == (False, True)
+    assert answer.notes == (
+        "Running pod team-a/green-2 has addresses that are in no block of their node here: "
+        "other blocks are in force. Give them: --allocations FILE takes those of the controller.",
+    )
+
+
+def test_a_pod_with_an_address_of_no_block_is_judged_by_one_that_it_would_have() -> None:
+    on = _elsewhere("blue-2", IPv4Address("10.2.0.250"))
+    lone = replace(on.inventory.pods[BLUE_2], addresses=(IPv4Address("10.2.0.250"),))
+    on.inventory = replace(on.inventory, pods={**on.inventory.pods, BLUE_2: lone})
+    answer = ask("red-1", "blue-2", on=on)
+    assert answer.notes == (
+        "Pod team-a/blue-2 has addresses that are in no block of its node here; "
+        "judged by one it may get: 10.2.0.17, fd00:2::41.",
+    )
 
 
 def test_two_pods_without_addresses_are_judged_by_two() -> None:
