@@ -21,7 +21,7 @@ code { background: var(--panel); border-radius: 4px; padding: .1em .3em; }
 pre { background: var(--panel); border: 1px solid var(--line); border-radius: 6px; overflow-x: auto;
   padding: .7rem; white-space: pre; }
 pre .add { color: var(--new); } pre .cut { color: var(--gone); } pre .say { color: var(--dim); }
-table { border-collapse: collapse; display: block; overflow-x: auto; }
+table { border-collapse: collapse; display: block; overflow-wrap: break-word; overflow-x: auto; }
 th, td { border: 1px solid var(--line); padding: .25rem .6rem; text-align: left; vertical-align: top; }
 th { background: var(--panel); font-weight: 600; }
 details { border: 1px solid var(--line); border-radius: 6px; margin: .5rem 0; padding: .4rem .8rem; }
@@ -31,7 +31,7 @@ figure { border: 1px solid var(--line); border-radius: 6px; margin: 1rem 0; over
 figcaption { color: var(--dim); }
 .key { border-bottom: 2px solid var(--line); margin-right: 1rem; }
 .key.new { border-bottom: 4px solid var(--new); } .key.gone { border-bottom: 3px dashed var(--gone); }
-svg { height: auto; max-width: 100%; } @media (max-width: 45rem) { svg { max-width: none; } }
+svg { height: auto; max-width: 100%; } @media (max-width: 45rem) { svg { min-width: 28rem; } }
 svg rect { fill: var(--panel); stroke: var(--dim); stroke-width: 1.2; }
 svg text { fill: var(--ink); text-anchor: middle; }
 svg .node.new rect { stroke: var(--new); stroke-width: 3; }
