@@ -63,7 +63,10 @@ def _clear(out: Path) -> None:
     """What lies there may be the change's own: no file of it is to pass for one of ours."""
     if out.is_symlink():
         raise SystemExit(f"review: {out} is a symbolic link: give a folder")
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SystemExit(f"review: {out}: {error.strerror}: give a folder that can be written to") from None
     for name in (INVENTORY_COPY, "run.json", "policy.json", "review.json", "review.md", "review.html"):
         (out / name).unlink(missing_ok=True)
 
@@ -167,7 +170,12 @@ def _git(*arguments: str, **environment: str) -> str:
 def _atoll(*arguments: str) -> int:
     """Its exit code; what it prints is for the log."""
     print(f"\n$ atoll {arguments[0]}", flush=True)
-    return subprocess.run(["atoll", *arguments], check=False).returncode
+    try:
+        return subprocess.run(["atoll", *arguments], check=False).returncode
+    except FileNotFoundError:
+        raise SystemExit(
+            "review: atoll is not installed: pip install --requirement .review/requirements.txt"
+        ) from None
 
 
 if __name__ == "__main__":

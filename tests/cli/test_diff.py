@@ -267,5 +267,5 @@ def test_long_lines_go_on_below_where_they_begin_on_a_terminal_alone(terminal: b
     if terminal:
         assert printed[4:6] == [
             "  Connections are cut between shared-services/platform and shop/storefront,",
-            "    from shop/storefront through Services: its routing domain is another.",
+            "    some from shop/storefront through Services: its routing domain is another.",
         ]

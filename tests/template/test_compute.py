@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -262,6 +263,30 @@ def test_gitlabs_event_says_which_request(repository: Repository, tmp_path: Path
         environment={"CI_DEFAULT_BRANCH": "main"},
     )
     assert (result["number"], result["head"]) == (3, head)
+
+
+def test_without_atoll_it_says_how_to_install_it(repository: Repository) -> None:
+    git = shutil.which("git")
+    assert git
+    tools = repository.path.parent / "tools"
+    tools.mkdir()
+    (tools / "git").symlink_to(git)
+    environment = ENVIRONMENT | {"PATH": str(tools)}
+    done = run("compute.py", "--base", "main", cwd=repository.path, environment=environment)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "review: atoll is not installed: pip install --requirement .review/requirements.txt\n",
+    )
+
+
+def test_a_folder_that_cannot_be_made_is_said_in_one_line(repository: Repository) -> None:
+    (repository.path.parent / "file").touch()
+    out = repository.path.parent / "file" / "out"
+    done = run("compute.py", "--base", "main", "--out", out, cwd=repository.path, environment=ENVIRONMENT)
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"review: {out}: Not a directory: give a folder that can be written to\n",
+    )
 
 
 def test_a_pipeline_without_an_event_says_where_one_comes_from(repository: Repository) -> None:
