@@ -135,7 +135,8 @@ def _addresses(node: Node) -> Mapping[str, set[Address]]:
     """By neighbours and by routes on links: either shows where the other has been forgotten."""
     found: dict[str, set[Address]] = {}
     for entry in node.state.neighbours:
-        found.setdefault(entry.link, set()).add(entry.address)
+        if entry.lasting:
+            found.setdefault(entry.link, set()).add(entry.address)
     for route in node.state.routes:
         if route.link and route.via is None and route.length == {4: 32, 6: 128}[route.family]:
             found.setdefault(route.link, set()).add((route.family, route.network))
@@ -160,13 +161,17 @@ def check_devices(fabric: Fabric) -> Iterator[Violation]:
 def _devices(fabric: Fabric) -> Iterator[Violation]:
     """Every network that the node has to do with has its devices, in the groups that its number says."""
     meaning, name = fabric.meaning, fabric.name
-    for number in sorted(meaning.visible(name)):
-        wanted: list[tuple[str, Link | None, int]]
-        wanted = [("VRF", fabric.vrfs.get(number), number), ("VXLAN", fabric.vxlans.get(number), number)]
-        if number in meaning.nodes[name].present:
-            wanted.append(("host link", fabric.host_links.get(number), HOST_LINK_GROUPS + number))
-        for what, link, group in wanted:
+    visible, present = meaning.visible(name), meaning.nodes[name].present
+    for number in sorted(visible.union(fabric.vrfs.keys() & meaning.networks.keys())):
+        found = (
+            ("VRF", fabric.vrfs.get(number), number, visible),
+            ("VXLAN", fabric.vxlans.get(number), number, visible),
+            ("host link", fabric.host_links.get(number), HOST_LINK_GROUPS + number, present),
+        )
+        for what, link, group, wanted in found:
             network = meaning.networks[number].name
+            if link is None and number not in wanted:
+                continue
             if link is None:
                 yield fabric.violation(Kind.DEVICE, f"network {network} has no {what} here", number)
             else:
@@ -246,7 +251,8 @@ def _ports(fabric: Fabric) -> Iterator[Violation]:
 def _host_link_neighbours(fabric: Fabric) -> Iterator[Violation]:
     """Each end knows the other's hardware address: nobody is asked, so nobody can answer falsely."""
     links = fabric.node.state.links
-    found = {(entry.link, entry.address, entry.mac) for entry in fabric.node.state.neighbours}
+    neighbours = fabric.node.state.neighbours
+    found = {(entry.link, entry.address, entry.mac) for entry in neighbours if entry.lasting}
     for number, inside in sorted(fabric.host_links.items()):
         outside = links.get(inside.peer or "")
         if outside is None:

@@ -2,10 +2,10 @@
 
 A node has devices, addresses and routes of its own beside Atoll's: they are kept as ordinary ones. Left out,
 because it bears on no packet of a network: neighbours that nobody answered for, forwarding entries of
-bridges, routes that are dead, and rules with other selectors than a device where they stand behind l3mdev,
-which has decided by then. Before it, such a rule is an error, and so is what VRFs could hold and Atoll never
-puts there: routes with several next hops, for some packets alone or into tunnels, VXLANs that learn or choose
-networks themselves, forwarding entries into other networks.
+bridges, and routes that are dead. Rules with other selectors than a device are kept as such where they stand
+behind l3mdev, which has decided by then for networks. Before it, such a rule is an error, and so is what VRFs
+could hold and Atoll never puts there: routes with several next hops, for some packets alone or into tunnels,
+VXLANs that learn, choose networks themselves or speak a dialect, forwarding entries into other networks.
 """
 
 from __future__ import annotations
@@ -63,6 +63,14 @@ class _Info(msgspec.Struct):
     learning: bool = False
     external: bool = False
     vnifilter: bool = False
+    proxy: bool = False
+    rsc: bool = False
+    gbp: bool = False
+    gpe: bool = False
+    remcsum_tx: bool = False
+    remcsum_rx: bool = False
+    link: str | None = None
+    """VXLAN: the only device of the underlay that it uses."""
 
 
 class _LinkInfo(msgspec.Struct):
@@ -121,12 +129,14 @@ class _Neighbour(msgspec.Struct):
     dst: str
     dev: str
     lladdr: str | None = None
+    state: list[str] = []
 
 
 class _Forwarding(msgspec.Struct, rename={"via": "viaIf", "via_index": "viaIfIndex"}):
     ifname: str
     mac: str
     dst: str | None = None
+    state: str = ""
     vni: int | None = None
     """This and what follows is printed only where it is other than the VXLAN's own (vxlan_fdb_info)."""
     port: int | None = None
@@ -146,6 +156,21 @@ _FORWARDING: Final = msgspec.json.Decoder(list[_Forwarding])
 _NOWHERE: Final = frozenset({RouteKind.UNREACHABLE, RouteKind.BLACKHOLE, RouteKind.PROHIBIT, RouteKind.THROW})
 _LINK_LOCAL: Final = 0xFE80 << 112
 """Here IPv6's link-local addresses begin; multicast is behind them."""
+_DIALECTS: Final = (
+    "learning",
+    "external",
+    "vnifilter",
+    "proxy",
+    "rsc",
+    "gbp",
+    "gpe",
+    "remcsum_tx",
+    "remcsum_rx",
+    "link",
+)
+"""What a VXLAN of ours has not, as `ip -d` names it."""
+_LASTING: Final = frozenset({"permanent", "static"})
+"""Forwarding entries that do not age (vxlan_cleanup)."""
 _PLAIN_RULE: Final = frozenset({"priority", "src", "table", "l3mdev", "iif", "protocol"})
 _KINDS: Final[Mapping[str, RouteKind]] = MappingProxyType(
     {str(kind): kind for kind in RouteKind}
@@ -166,7 +191,12 @@ def read_state(dump: Dump) -> State:
         routes=tuple(chain(_routes(dump.routes4, 4, vrf_tables), _routes(dump.routes6, 6, vrf_tables))),
         rules=(*_rules(dump.rules4, 4), *_rules(dump.rules6, 6)),
         neighbours=tuple(
-            Neighbour(link=entry.dev, address=address_of(entry.dst), mac=entry.lladdr)
+            Neighbour(
+                link=entry.dev,
+                address=address_of(entry.dst),
+                mac=entry.lladdr,
+                lasting="PERMANENT" in entry.state,
+            )
             for entry in _decoded(_NEIGHBOURS, dump.neighbours, "neighbours")
             if entry.lladdr is not None
         ),
@@ -191,13 +221,14 @@ def _links(dump: Dump) -> dict[str, Link]:
 def _link(found: _Link, addresses: tuple[LinkAddress, ...]) -> Link:
     kind, info = found.linkinfo.info_kind, found.linkinfo.info_data
     local = info.local or info.local6
-    if found.linkinfo.info_slave_kind == "vrf":
-        _plain(f"the VXLAN {found.ifname}", info, ("learning", "external", "vnifilter"))
+    if kind == "vxlan" and found.linkinfo.info_slave_kind == "vrf":
+        _plain(f"the VXLAN {found.ifname}", info, _DIALECTS)
     return Link(
         name=found.ifname,
         kind=kind,
         group=0 if found.group == "default" else _group(found),
         master=found.master,
+        lower=found.link if kind != "veth" else None,
         table=info.table if kind == "vrf" else None,
         vni=info.id if kind == "vxlan" else None,
         local=address_of(local) if kind == "vxlan" and local else None,
@@ -222,7 +253,9 @@ def _forwarding(text: bytes, vxlans: set[str]) -> Iterator[ForwardingEntry]:
             strange = ("vni", "port", "src_vni", "via", "via_index", "nhid")
             _plain(f"the forwarding entry of {entry.mac} on {entry.ifname}", entry, strange)
         if entry.dst is not None:
-            yield ForwardingEntry(link=entry.ifname, mac=entry.mac, remote=address_of(entry.dst))
+            lasting = entry.state in _LASTING
+            remote = address_of(entry.dst)
+            yield ForwardingEntry(link=entry.ifname, mac=entry.mac, remote=remote, lasting=lasting)
 
 
 def _group(found: _Link) -> int:
@@ -281,12 +314,13 @@ def _rules(text: bytes, family: int) -> Iterator[Rule]:
     for found in _decoded(_RULES, text, f"routing rules of IPv{family}"):
         others = sorted(found.keys() - _PLAIN_RULE)
         if others or found.get("src") != "all":
+            selectors = ", ".join(others) or "src"
             if not decided:
-                selectors = ", ".join(others) or "src"
                 raise Unreadable(
                     f"the routing rule {found.get('priority')} of IPv{family} comes before l3mdev"
                     f" and chooses by {selectors}, which is not understood"
                 )
+            yield Rule(family=family, priority=int(found["priority"]), table=None, chooses=selectors)
             continue
         by_vrf = "l3mdev" in found
         decided = decided or (by_vrf and "iif" not in found)

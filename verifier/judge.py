@@ -23,6 +23,7 @@ from verifier.openings import check_openings
 from verifier.order import check_order
 from verifier.outcome import Flow, Step
 from verifier.overlay import check_overlay
+from verifier.own_ground import check_own_ground
 from verifier.packets import Box, every_packet
 from verifier.rights import Rights
 from verifier.state import Node
@@ -134,6 +135,7 @@ class Bench:
     def violations(self, receivers: Receivers) -> Iterator[Violation]:
         """As they are found, what costs least first."""
         yield from check_devices(self.fabric)
+        yield from check_own_ground(self.fabric)
         yield from check_overlay(self.fabric, receivers)
         yield from check_tables(self.fabric)
         yield from check_order(

@@ -15,12 +15,16 @@ def check_overlay(fabric: Fabric, receivers: Receivers) -> Iterator[Violation]:
     """Next hops lead to the node that their number names, with the address that its VXLAN listens to."""
     meaning = fabric.meaning
     by_number = {int(node.number): node for node in meaning.nodes.values()}
-    towards = {(entry.link, entry.mac): entry.remote for entry in fabric.node.state.forwarding}
+    forwarding = fabric.node.state.forwarding
+    towards = {(entry.link, entry.mac): entry.remote for entry in forwarding if entry.lasting}
     numbers = {link.name: number for number, link in fabric.vxlans.items()}
     for entry in fabric.node.state.neighbours:
         if entry.link not in numbers:
             continue
         number = numbers[entry.link]
+        if not entry.lasting:
+            yield fabric.violation(Kind.OVERLAY, f"the neighbour {_text(entry)} was learned, not set", number)
+            continue
         node = by_number.get(entry.address[1] & 0xFFFF)
         if node is None or entry.address != (6, (0xFE80 << 112) | node.number):
             yield fabric.violation(Kind.OVERLAY, f"the neighbour {_text(entry)} is no node", number)
@@ -50,21 +54,26 @@ def check_overlay(fabric: Fabric, receivers: Receivers) -> Iterator[Violation]:
 def _forwarding(fabric: Fabric, numbers: Mapping[str, NetworkNumber]) -> Iterator[Violation]:
     """No frame of a network leaves for anyone but a node of the cluster, by an entry that is used."""
     known = {(node.underlay.version, int(node.underlay)) for node in fabric.meaning.nodes.values()}
-    used = {(entry.link, entry.mac) for entry in fabric.node.state.neighbours}
+    used = {(entry.link, entry.mac) for entry in fabric.node.state.neighbours if entry.lasting}
     for entry in fabric.node.state.forwarding:
         number = numbers.get(entry.link)
-        networks = (number,) if number is not None else ()
+        if number is None:
+            continue
+        if not entry.lasting:
+            sentence = f"the forwarding entry of {entry.mac} on {entry.link} was learned, not set"
+            yield fabric.violation(Kind.OVERLAY, sentence, number)
+            continue
         if entry.remote not in known or entry.remote == fabric.node.address:
             yield fabric.violation(
                 Kind.OVERLAY,
                 f"{entry.link} sends frames to {address_text(entry.remote)}, which is no other node",
-                *networks,
+                number,
             )
         elif (entry.link, entry.mac) not in used:
             yield fabric.violation(
                 Kind.OVERLAY,
                 f"nothing leads to {entry.mac} on {entry.link}",
-                *networks,
+                number,
             )
 
 

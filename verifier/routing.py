@@ -55,15 +55,15 @@ class Routing:
             for family in (4, 6)
         }
         self._routes: dict[tuple[int, int], list[Route]] = {}
-        for route in (*state.routes, *(() if state.complete else _implied(state))):
+        for route in (*state.routes, *(() if state.complete else implied_routes(state))):
             if route.link is not None and route.link not in state.links:
                 raise Contradiction(f"{route} leads over a device that does not exist: {route.link}")
             self._routes.setdefault((route.family, route.table), []).append(route)
         self._tables: dict[tuple[int, int], Table] = {}
         self._neighbours: dict[str, dict[Address, str]] = {}
-        for entry in state.neighbours:
+        for entry in (known for known in state.neighbours if known.lasting):
             self._neighbours.setdefault(entry.link, {})[entry.address] = entry.mac
-        self._forwarding = {(f.link, f.mac): f.remote for f in state.forwarding}
+        self._forwarding = {(f.link, f.mac): f.remote for f in state.forwarding if f.lasting}
         self._back: dict[tuple[int, str], dict[str, Intervals]] = {}
         self._types: dict[int, dict[RouteKind, Intervals]] = {}
         self._hops: dict[tuple[int, int, str], list[tuple[Intervals, Hop]]] = {}
@@ -93,7 +93,7 @@ class Routing:
 
     @staticmethod
     def _selected(rule: Rule, vrf: Link | None, input_link: str) -> int | None:
-        if rule.input_link is not None and rule.input_link != input_link:
+        if rule.chooses or (rule.input_link is not None and rule.input_link != input_link):
             return None
         if rule.table is not None:
             return rule.table
@@ -246,7 +246,7 @@ class Routing:
     def neighbours_of(
         self, family: int, table: int, link: str, destinations: Intervals
     ) -> list[tuple[Intervals, str]]:
-        """The destinations by the hardware address that their frames bear; "": asked for on the link."""
+        """The destinations by the hardware address that their frames bear; "": nobody set one."""
         found: dict[str, list[Interval]] = {}
         for part, route in self.table(family, table).routes(destinations):
             if route.link != link:
@@ -260,7 +260,7 @@ class Routing:
         return [(union(intervals), mac) for mac, intervals in found.items()]
 
 
-def _implied(state: State) -> Iterator[Route]:
+def implied_routes(state: State) -> Iterator[Route]:
     """The routes that a kernel adds by itself for the addresses of links."""
     for link in state.links.values():
         master = state.links.get(link.master) if link.master else link

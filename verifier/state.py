@@ -37,6 +37,8 @@ class Link:
     """`vrf`, `vxlan`, `veth`, "" for hardware, as `ip -d link` names it."""
     group: int = 0
     master: str | None = None
+    lower: str | None = None
+    """The device that it is built on, as VLANs and macvlans are."""
     table: int | None = None
     """VRF only."""
     vni: int | None = None
@@ -90,6 +92,8 @@ class Neighbour:
     link: str
     address: Address
     mac: str
+    lasting: bool = True
+    """Set for good (NUD_PERMANENT); others the kernel has learned, and forgets."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,6 +103,7 @@ class ForwardingEntry:
     link: str
     mac: str
     remote: Address
+    lasting: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,6 +114,8 @@ class Rule:
     priority: int
     table: int | None
     input_link: str | None = None
+    chooses: str = ""
+    """Selectors and actions that are not modelled: for which packets it decides is not known."""
 
 
 def kernel_rules() -> tuple[Rule, ...]:

@@ -10,7 +10,7 @@ from verifier.default_network import with_default_network
 from verifier.fabric import OURS
 from verifier.meaning import Meaning
 from verifier.routing import LOOPBACK
-from verifier.state import Node
+from verifier.state import Link, Node
 
 
 def surrounded(meaning: Meaning, node: Node) -> Node:
@@ -25,8 +25,14 @@ def surrounded(meaning: Meaning, node: Node) -> Node:
 def foreign_links(node: Node) -> Iterator[str]:
     """One of each sort of device that is not ours: rules see no difference between others of a sort."""
     seen = set()
+    asked = {rule.input_link for rule in node.state.rules}
     for link in node.state.links.values():
-        sort = (link.group, link.kind, link.master, bool(link.addresses))
-        if link.group not in OURS and link.name != LOOPBACK and link.kind != "vrf" and sort not in seen:
+        by_name = link.name if link.name in asked else ""
+        sort = (link.group, link.kind, link.master, bool(link.addresses), by_name)
+        if is_foreign(link) and sort not in seen:
             seen.add(sort)
             yield link.name
+
+
+def is_foreign(link: Link) -> bool:
+    return link.group not in OURS and link.name != LOOPBACK and link.kind != "vrf"

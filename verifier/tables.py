@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from compiler.names import NetworkNumber
 from verifier.address_text import prefix_text
 from verifier.fabric import Fabric
 from verifier.meaning import Meaning
-from verifier.state import LOCAL_TABLE, MAIN_TABLE, Address, Route, RouteKind
+from verifier.state import LOCAL_TABLE, MAIN_TABLE, Address, Route, RouteKind, Rule
 from verifier.violation import Kind, Violation
 
 
@@ -44,6 +44,11 @@ def _tables(fabric: Fabric) -> Iterator[Violation]:
         if inside.get(route.link) != number and target not in networks[number].reach:
             sentence = f"in the table of {networks[number].name}, {_prefix(route)} leads by {route.link}"
             yield fabric.violation(Kind.ROUTING, sentence, number)
+        elif target is not None and route.via is not None:
+            sentence = (
+                f"in the table of {networks[number].name}, the pod at {_prefix(route)} is behind another"
+            )
+            yield fabric.violation(Kind.ROUTING, sentence, number)
 
 
 RULES: Final = (
@@ -54,20 +59,34 @@ RULES: Final = (
 def _rules(fabric: Fabric) -> Iterator[Violation]:
     """The VRF decides before anything else does; the host table is for the node's own packets alone."""
     host_table = fabric.meaning.config.number_base
+    known = (None, LOCAL_TABLE, MAIN_TABLE, host_table)
+    expected = [(None, None), (LOCAL_TABLE, None), (host_table, "lo"), (MAIN_TABLE, None)]
     for family in (4, 6):
         rules = sorted((r for r in fabric.node.state.rules if r.family == family), key=lambda r: r.priority)
-        ours = [
-            (r.table, r.input_link) for r in rules if r.table in (None, LOCAL_TABLE, MAIN_TABLE, host_table)
-        ]
+        ours = [(r.table, r.input_link) for r in rules if r.table in known and not r.chooses]
         order = list(dict.fromkeys(ours))
-        expected = [(None, None), (LOCAL_TABLE, None), (host_table, "lo"), (MAIN_TABLE, None)]
-        if order != expected:
+        if order != expected or _intruding(fabric, rules):
             yield fabric.violation(
                 Kind.ROUTING,
                 f"the routing rules of IPv{family} do not keep networks and node apart",
                 expected=RULES,
-                found=", ".join(f"{r.priority}: {_table(r.table)}{_only(r.input_link)}" for r in rules),
+                found=", ".join(f"{r.priority}: {_told(r)}" for r in rules),
             )
+
+
+def _intruding(fabric: Fabric, rules: Sequence[Rule]) -> bool:
+    """One that is about a network's devices or, before the host table, about packets that nobody can tell.
+
+    What `iif` says of a VRF and of the devices in it has changed from kernel to kernel (l3mdev_update_flow).
+    """
+    of_host = next((r.priority for r in rules if r.table == fabric.meaning.config.number_base), -1)
+    inside = {link.name for link in fabric.vrfs.values()}
+    inside |= {link.name for link in fabric.node.state.links.values() if link.master in inside}
+    return any(r.input_link in inside or (r.chooses and r.priority <= of_host) for r in rules)
+
+
+def _told(rule: Rule) -> str:
+    return f"by {rule.chooses}" if rule.chooses else f"{_table(rule.table)}{_only(rule.input_link)}"
 
 
 def _table(table: int | None) -> str:

@@ -9,12 +9,12 @@ from typing import Final
 from compiler.names import NodeName
 from verifier.evaluate import Kernel
 from verifier.fabric import Fabric
-from verifier.intervals import Intervals, intersect, point, prefix_interval, subtract, union
+from verifier.intervals import Intervals, intersect, intersects, point, prefix_interval, subtract, union
 from verifier.outcome import Fate, Flow
 from verifier.packets import Box, Packet, Tracking, any_address
 from verifier.rights import NOBODYS
 from verifier.state import TO_THE_NODE
-from verifier.surroundings import foreign_links
+from verifier.surroundings import foreign_links, is_foreign
 from verifier.violation import Example, Kind, Violation
 
 UDP: Final = 17
@@ -23,9 +23,18 @@ UDP: Final = 17
 def check_underlay(fabric: Fabric, kernel: Kernel) -> Iterator[Violation]:
     """Packets of the overlay's port, by every device that is not ours."""
     if fabric.vxlans:
-        for link in foreign_links(fabric.node):
-            for family in (4, 6):
+        of_each_sort = tuple(foreign_links(fabric.node))
+        for family in (4, 6):
+            for link in dict.fromkeys((*of_each_sort, *_leading_to_nodes(fabric, kernel, family))):
                 yield from _of_link(fabric, kernel, link, family)
+
+
+def _leading_to_nodes(fabric: Fabric, kernel: Kernel, family: int) -> Iterator[str]:
+    """A node may have several devices of a sort, and the overlay comes by those that lead to its nodes."""
+    nodes = _underlays(fabric, fabric.meaning.nodes.keys() - {fabric.name}, family)
+    for link in fabric.node.state.links.values():
+        if is_foreign(link) and intersects(kernel.routing.leads_back(family, link.name), nodes):
+            yield link.name
 
 
 def _of_link(fabric: Fabric, kernel: Kernel, link: str, family: int) -> Iterator[Violation]:
@@ -95,6 +104,11 @@ def _overlay(fabric: Fabric, family: int, daddr: Intervals) -> Box:
         dport=point(fabric.meaning.config.vxlan_port),
         tracking=int(Tracking.NEW),
     )
+
+
+def is_of_overlay(fabric: Fabric, packets: Box) -> bool:
+    ports = (packets.protocol, packets.dport)
+    return ports == (point(UDP), point(fabric.meaning.config.vxlan_port))
 
 
 def _of(flows: tuple[Flow, ...], sources: Intervals) -> Flow:

@@ -288,7 +288,10 @@ class Visit:
         found = self.ground.routing.neighbours_of(self.family, table, device.name, batch.now[DADDR])
         for destinations, mac in found:
             cut = batch.cut(DADDR, destinations)
-            if mac and mac != peer.mac:
+            if not mac:
+                why = f"no neighbour entry on {device.name} for the next hop"
+                self._end([cut], _lost_at(device.name, why))
+            elif mac != peer.mac:
                 why = f"{device.name} addresses frames to {mac}, but {peer.name} is {peer.mac}"
                 self._end([cut], _lost_at(device.name, why))
             else:

@@ -161,11 +161,12 @@ def test_a_route_of_a_vrf_with_several_next_hops_is_refused() -> None:
         read_state(replace(EMPTY, links=LINKS, routes4=routes))
 
 
-def test_rules_stand_in_their_order() -> None:
+def test_rules_stand_in_their_order_with_what_is_not_known_of_them() -> None:
     assert read_state(replace(EMPTY, rules4=RULES)).rules == (
         Rule(family=4, priority=50, table=None),
         Rule(family=4, priority=60, table=255),
         Rule(family=4, priority=61, table=1000000, input_link="lo"),
+        Rule(family=4, priority=110, table=None, chooses="fwmark, fwmask"),
         Rule(family=4, priority=32766, table=254),
     )
 
@@ -189,6 +190,29 @@ def test_neighbours_that_nobody_answered_for_are_left_out() -> None:
     assert read_state(replace(EMPTY, neighbours=neighbours)).neighbours == (
         Neighbour(link="vx1", address=(6, 0xFE80 << 112 | 2), mac="0a:41:00:02:00:01"),
     )
+
+
+@pytest.mark.parametrize("state", [b'"state":["REACHABLE"]', b'"state":["STALE"]', b'"router":null'])
+def test_neighbours_that_the_kernel_has_learned_do_not_last(state: bytes) -> None:
+    neighbours = b'[{"dst":"fe80::2","dev":"vx1","lladdr":"0a:41:00:02:00:01",' + state + b"}]"
+    assert read_state(replace(EMPTY, neighbours=neighbours)).neighbours == (
+        Neighbour(link="vx1", address=(6, 0xFE80 << 112 | 2), mac="0a:41:00:02:00:01", lasting=False),
+    )
+
+
+def test_forwarding_entries_that_age_do_not_last() -> None:
+    forwarding = b'[{"mac":"0a:41:00:02:00:01","ifname":"vx1","dst":"192.0.2.2","flags":["self"],"state":""}]'
+    assert read_state(replace(EMPTY, forwarding=forwarding)).forwarding == (
+        ForwardingEntry(link="vx1", mac="0a:41:00:02:00:01", remote=(4, 0xC0000202), lasting=False),
+    )
+
+
+def test_a_device_that_is_built_on_another_is_told() -> None:
+    vlan = b""",
+{"ifindex":8,"link":"at15b4d48a8c2b","ifname":"own.7","flags":["UP"],"linkinfo":{"info_kind":"vlan"}}]"""
+    links = read_state(replace(EMPTY, links=LINKS.rstrip()[:-1] + vlan)).links
+    assert links["own.7"].lower == "at15b4d48a8c2b"
+    assert links["ah1"].lower is None
 
 
 def test_forwarding_entries_are_those_of_vxlans() -> None:
@@ -218,6 +242,14 @@ def test_forwarding_entries_are_those_of_vxlans() -> None:
         (
             replace(EMPTY, links=LINKS.replace(b'"learning":false', b'"learning":true')),
             "the VXLAN vx1 has `learning`, which is not understood",
+        ),
+        (
+            replace(EMPTY, links=LINKS.replace(b'"learning":false', b'"learning":false,"gbp":true')),
+            "the VXLAN vx1 has `gbp`, which is not understood",
+        ),
+        (
+            replace(EMPTY, links=LINKS.replace(b'"learning":false', b'"learning":false,"link":"eth1"')),
+            "the VXLAN vx1 has `link`, which is not understood",
         ),
         (
             replace(

@@ -48,6 +48,7 @@ EQUIVALENT: tuple[tuple[str, str], ...] = (
     (r"by the host link gone.*/(32|128) via .*dev ah3", "green's default route leads there as well"),
     (r"host-link address (gone|swapped).*dev ah3", "green's default route leads there as well"),
     (r"route to another node.*table 100000[67] ", "carried: it sends nothing from here"),
+    (r"no next hop: .*dev vx7 table 1000007 ", "carried: it sends nothing from here"),
     # The underlay is of IPv4.
     (r"forward: udp dport 14789 ip6 daddr @underlay6", "the underlay is of IPv4: the set is empty"),
     # Rules that no packet meets both, or that come to the same in either order.
