@@ -27,7 +27,7 @@ from review.policy_judge import Judgement, judge
 from review.policy_report import headline, judgement_record
 from review.policy_text import read_policy
 from review.policy_unknown import uncertain_pairs
-from review.reach import Scene, arrivals, concerned, consents, cuts, departures, reachers, rezoned
+from review.reach import Scene, arrivals, concerned, consents, cuts, departures, network_of, reachers, rezoned
 from review.settings import settings
 from review.side import Source, State, States
 from review.unknown import unknown
@@ -95,7 +95,9 @@ def _reach(states: States) -> Review:
         return blank
     change = changes(base.reachability, head.reachability)
     comparison = Comparison.of(base, head)
+    altered = settings(base, head, comparison)
     names = concerned(base.reachability, head.reachability, change).union(rezoned(base, head))
+    names = names.union(map(network_of, altered))
     scene = Scene(
         base=base,
         head=head,
@@ -105,7 +107,6 @@ def _reach(states: States) -> Review:
         before=members_of(base, names),
         after=members_of(head if head.accepted else base, names),
     )
-    altered = settings(base, head, comparison)
     added, removed = arrivals(scene), departures(scene)
     gained = bonds(change.gained, base.declarations, head.declarations, comparison)
     lost = bonds(change.lost, base.declarations, head.declarations, comparison)

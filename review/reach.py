@@ -14,6 +14,7 @@ from review.bonds import Differing
 from review.lines import Comparison
 from review.members import Members
 from review.model import Arrival, Bearing, Consent, ConsentKind, Cut, Line, Reacher, Setting, Side
+from review.settings import left
 from review.side import State
 
 
@@ -126,7 +127,41 @@ def consents(scene: Scene) -> tuple[Consent, ...]:
         (ConsentKind.WITHDRAWN, change.consents_withdrawn),
         (ConsentKind.NO_LONGER_ASKED, change.no_longer_waiting),
     )
-    return tuple(_consent(kind, some, scene) for kind, waiting in kinds for some in waiting)
+    told = [_consent(kind, some, scene) for kind, waiting in kinds for some in waiting]
+    return (*told, *_at_once(scene))
+
+
+def _at_once(scene: Scene) -> Iterator[Consent]:
+    """Given, or taken back, by both in one change: nobody has waited for it, or waits now.
+
+    Of routers that are new or gone nobody asks who agreed to what.
+    """
+    old, new = (set(map(frozenset, side.reachability.agreed)) for side in (scene.base, scene.head))
+    begun = _one_sided(scene.base.reachability)
+    left_over = _one_sided(scene.head.reachability)
+    staying = _router_names(scene.base) & _router_names(scene.head)
+    for kind, pairs in (
+        (ConsentKind.GIVEN, new - old - begun),
+        (ConsentKind.WITHDRAWN, old - new - left_over),
+    ):
+        for importer, awaited in sorted(map(sorted, pairs)):
+            if importer in staying and awaited in staying:
+                names = (importer, awaited)
+                lines = tuple(line for name in names for line in _lines_of_router(scene, name))
+                yield Consent(kind=kind, importer=str(importer), awaited=str(awaited), lines=lines)
+
+
+def _one_sided(reachability: Reachability) -> set[frozenset[ObjectName]]:
+    return {frozenset((some.importer, some.awaited)) for some in reachability.waiting}
+
+
+def _router_names(state: State) -> set[ObjectName]:
+    return {router.name for router in state.declarations.routers} if state.declarations else set()
+
+
+def _lines_of_router(scene: Scene, name: ObjectName) -> tuple[Line, ...]:
+    differs = name in scene.differing.routers
+    return scene.comparison.lines(f"VirtualNetworkRouter {name}") if differs else ()
 
 
 def _consent(kind: ConsentKind, waiting: Waiting, scene: Scene) -> Consent:
@@ -139,10 +174,9 @@ def _consent(kind: ConsentKind, waiting: Waiting, scene: Scene) -> Consent:
 
 
 def _consent_lines(kind: ConsentKind, waiting: Waiting, scene: Scene) -> Iterator[Line]:
-    deciders = [name for name in (waiting.importer, waiting.awaited) if name in scene.differing.routers]
-    for name in deciders:
-        yield from scene.comparison.lines(f"VirtualNetworkRouter {name}")
-    if not deciders and kind is ConsentKind.ASKED:
+    found = [line for name in (waiting.importer, waiting.awaited) for line in _lines_of_router(scene, name)]
+    yield from found
+    if not found and kind is ConsentKind.ASKED:
         subject = f"VirtualNetworkRouter {waiting.importer}"
         yield Line(side=Side.HEAD, path=waiting.origin.path, line=waiting.origin.line, object=subject)
 
@@ -192,14 +226,22 @@ def cuts(scene: Scene, changed: tuple[Setting, ...]) -> tuple[Cut, ...]:
     )
 
 
+def network_of(setting: Setting) -> ObjectName:
+    """Of the cluster's settings, a name that no network has."""
+    return ObjectName.parse(setting.object.rpartition(" ")[2], default_namespace="")
+
+
 def _cuts_of(scene: Scene, changed: tuple[Setting, ...]) -> Iterator[Cut]:
     for setting in changed:
         kind, _, text = setting.object.partition(" ")
         if setting.bearing not in (Bearing.CUTS, Bearing.BOTH) or kind != "VirtualNetwork":
             continue
-        pods = scene.before.pods(ObjectName.parse(text, default_namespace=""))
+        pods = scene.before.pods(network_of(setting))
         if setting.what == "egress":
             yield Cut(what=f"from {text} out of the cluster", pods=pods)
         if setting.what == "infrastructure":
             lost = [entry for entry in setting.before if entry not in setting.after]
             yield Cut(what=f"from {text} to {', '.join(lost)} of the default network", pods=pods)
+        if setting.what == "subnets":
+            gone = ", ".join(left(setting.before, setting.after))
+            yield Cut(what=f"from {text} at addresses of {gone}, which is its subnet no more", pods=pods)

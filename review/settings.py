@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from ipaddress import ip_network
 from typing import Final
 
 from compiler.model import (
@@ -19,6 +20,7 @@ from compiler.model import (
     InfrastructurePlace,
     LabelSelector,
     Limits,
+    Prefix,
     VirtualNetwork,
 )
 from compiler.names import ObjectName
@@ -88,8 +90,17 @@ def _differences(old: _Sight | None, new: _Sight) -> Iterator[_Difference]:
     if old:
         ranges, now = _ranges(old.declared), _ranges(new.declared)
         if ranges != now:
-            gone = frozenset(ranges) - frozenset(now)
-            yield "subnets", ranges, now, Bearing.CUTS if gone else Bearing.NEITHER
+            yield "subnets", ranges, now, Bearing.CUTS if left(ranges, now) else Bearing.NEITHER
+
+
+def left(before: Iterable[str], after: Iterable[str]) -> tuple[str, ...]:
+    """The subnets that are not wholly in one of the later: blocks in the others stay whose they are."""
+    kept = [ip_network(text) for text in after]
+    return tuple(text for text in before if not any(_is_inside(ip_network(text), other) for other in kept))
+
+
+def _is_inside(one: Prefix, other: Prefix) -> bool:
+    return one.version == other.version and one.prefixlen >= other.prefixlen and one.overlaps(other)
 
 
 def _ranges(network: VirtualNetwork) -> tuple[str, ...]:

@@ -185,3 +185,54 @@ def test_without_anything_before_what_new_networks_open_is_told() -> None:
 def test_an_inventory_is_as_old_as_its_newest_time_that_is_one() -> None:
     text = b'{"creationTimestamp":"2026-19-39T29:59:59Z"} {"startTime":"2026-11-20T10:00:00Z"}'
     assert newest_time(text) == "2026-11-20T10:00:00Z"
+
+
+HUB = network("red", "10.1.0.0/24", labels="role: hub")
+SPOKE = network("blue", "10.2.0.0/24", labels="role: spoke")
+SEPARATE = {
+    "red.yaml": HUB,
+    "blue.yaml": SPOKE,
+    "hub.yaml": router("hub", "hub", selector="role: hub"),
+    "spoke.yaml": router("spoke", "spoke", selector="role: spoke"),
+}
+AGREED = SEPARATE | {
+    "hub.yaml": router("hub", "hub", selector="role: hub", imports="spoke"),
+    "spoke.yaml": router("spoke", "spoke", selector="role: spoke", imports="hub"),
+}
+
+
+def test_a_consent_that_both_routers_give_in_one_change_is_told() -> None:
+    (given,) = reviewed(SEPARATE, AGREED).consents
+    assert (given.kind, given.importer, given.awaited) == ("given", "team-a/hub", "team-a/spoke")
+    assert [line.path for line in given.lines] == ["hub.yaml", "spoke.yaml"]
+
+
+def test_a_consent_that_both_routers_take_back_in_one_change_is_told() -> None:
+    (withdrawn,) = reviewed(AGREED, SEPARATE).consents
+    assert (withdrawn.kind, withdrawn.importer, withdrawn.awaited) == (
+        "withdrawn",
+        "team-a/hub",
+        "team-a/spoke",
+    )
+
+
+def test_of_a_router_that_has_another_name_with_the_same_reach_nothing_is_told() -> None:
+    renamed = AGREED["spoke.yaml"].replace(b"{name: spoke,", b"{name: spokes,")
+    review = reviewed(AGREED, AGREED | {"spoke.yaml": renamed}, {"red-1": "node-1", "blue-1": "node-2"})
+    assert (review.verdict, review.consents, review.gained, review.lost) == ("nothing", (), (), ())
+
+
+def test_a_subnet_that_grows_cuts_nothing() -> None:
+    wider = reviewed({"red.yaml": HUB}, {"red.yaml": network("red", "10.1.0.0/23", labels="role: hub")})
+    assert wider.verdict == "changes"
+    assert [(one.what, one.bearing) for one in wider.settings] == [("subnets", "neither")]
+
+
+def test_a_subnet_that_is_replaced_cuts_those_who_have_its_addresses() -> None:
+    elsewhere = {"red.yaml": network("red", '10.9.0.0/24, "fd00:9::/64"')}
+    review = reviewed(
+        {"red.yaml": network("red", '10.1.0.0/24, "fd00:9::/64"')}, elsewhere, {"red-1": "node-1"}
+    )
+    assert [(cut.what, cut.pods) for cut in review.cuts] == [
+        ("from team-a/red at addresses of 10.1.0.0/24, which is its subnet no more", 1)
+    ]
