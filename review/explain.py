@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
 from msgspec import structs
 
@@ -49,12 +50,19 @@ class Question:
 def explain(ground: Ground, question: Question) -> Answer:
     """Raises Unclear."""
     directory = ground.directory
-    source, target = directory.find(question.source), directory.find(question.target)
+    source = directory.find(question.source)
+    target = directory.find(question.target, source)
     if source.kind is EndKind.SERVICE:
         raise Unclear(f"{question.source}: a Service sends nothing. Name a pod.")
     if source.kind is EndKind.ADDRESS and source.network is not None:
         raise Unclear(f"{question.source}: no pod has this address, so nobody sends from it. Name a pod.")
+    if any(_is_of_many(address) for address in source.addresses):
+        raise Unclear(f"{question.source}: it is of many, so nobody sends from it. Name a pod or a node.")
     return _Inquiry(ground, source, target, question.port or _port(target)).answer()
+
+
+def _is_of_many(address: Address) -> bool:
+    return address.is_multicast or address == IPv4Address("255.255.255.255")
 
 
 def _port(target: End) -> tuple[str, int]:

@@ -56,15 +56,15 @@ class Directory:
     meaning: Meaning
     inventory: Inventory
 
-    def find(self, text: str) -> End:
+    def find(self, text: str, asker: End | None = None) -> End:
         """`pod:ns/name`, `network:ns/name`, `service:ns/name`, `node:name`, an address, or a bare name that
-        only one of them has. Raises Unclear."""
+        only one of them has; `asker`: to whom an address of several is one's. Raises Unclear."""
         kind, colon, rest = text.partition(":")
         if colon and kind in _KINDS:
-            found = tuple(self._of_kind(EndKind(kind), rest))
+            found = tuple(self._of_kind(EndKind(kind), rest, asker))
         else:
             address = _address(text)
-            found = (self._address(address),) if address else tuple(self._named(text))
+            found = (self._address(address, asker),) if address else tuple(self._named(text))
         if len(found) == 1:
             return found[0]
         if not found:
@@ -83,7 +83,7 @@ class Directory:
         for kind in (EndKind.POD, EndKind.NETWORK, EndKind.SERVICE, EndKind.NODE):
             yield from self._of_kind(kind, text)
 
-    def _of_kind(self, kind: EndKind, text: str) -> Iterator[End]:
+    def _of_kind(self, kind: EndKind, text: str, asker: End | None = None) -> Iterator[End]:
         match kind:
             case EndKind.POD:
                 yield from (self.of_pod(self.inventory.pods[n]) for n in _called(self.inventory.pods, text))
@@ -99,7 +99,7 @@ class Directory:
             case EndKind.ADDRESS:
                 address = _address(text)
                 if address:
-                    yield self._address(address)
+                    yield self._address(address, asker)
 
     def of_pod(self, pod: Pod) -> End:
         seat = self.meaning.seats.seat_of(pod)
@@ -123,15 +123,28 @@ class Directory:
         addresses = self.inventory.nodes[name].addresses
         return End(kind=EndKind.NODE, name=name, node=name, addresses=addresses)
 
-    def _address(self, address: Address) -> End:
+    def _address(self, address: Address, asker: End | None) -> End:
         """Whoever has it; an address of several must be told by another name."""
+        if address.is_loopback or address.is_unspecified:
+            raise Unclear(f"{address}: no packet between hosts bears it. Name a pod, a node or its address.")
         owners = tuple(self._owners(address))
+        if len(owners) > 1:
+            owners = tuple(end for end in owners if self._is_near(end, asker)) or owners
+        if len(owners) > 1 and all(end.kind is EndKind.ADDRESS for end in owners):
+            names = " and ".join(sorted({str(end.seat) for end in owners}))
+            raise Unclear(f"{address}: no pod has it, and it lies in blocks of {names}. Name a pod.")
         if len(owners) > 1:
             names = ", ".join(f"{end.kind}:{end.name}" for end in owners[:5])
             raise Unclear(f"{address}: several have this address. Say which: {names}.")
         if owners:
             return owners[0]
         return End(kind=EndKind.ADDRESS, name=str(address), addresses=(address,))
+
+    def _is_near(self, end: End, asker: End | None) -> bool:
+        """Networks that talk have no address in common."""
+        if asker is None or asker.network is None or end.network is None:
+            return False
+        return self.meaning.talking.may_talk(asker.network, end.network)
 
     def _owners(self, address: Address) -> Iterator[End]:
         pods = [pod for pod in self.inventory.pods.values() if address in pod.addresses]

@@ -72,11 +72,13 @@ class Judge:
         declared = Declared(may=self.meaning.talking.may_talk(one.name, other.name))
         if target.kind is EndKind.ADDRESS:
             declared.may = False
-            declared.because(
-                f"no pod has the address {target.name}; it lies in a block of {other.name}", other
-            )
+            self._nobodys(declared, target, other)
         self._talk(declared, one, other)
         return declared
+
+    def _nobodys(self, declared: Declared, target: End, network: VirtualNetwork) -> None:
+        what = f"no pod has the address {target.name}; it lies in a block of {network.name}"
+        declared.because(what, network)
 
     def _talk(self, declared: Declared, one: VirtualNetwork, other: VirtualNetwork) -> None:
         if one.name == other.name:
@@ -116,7 +118,10 @@ class Judge:
             return declared
         network = self._network(target.network)
         declared = Declared(may=source.kind is EndKind.NODE and source.node == target.node)
-        if declared.may:
+        if target.kind is EndKind.ADDRESS:
+            declared.may = False
+            self._nobodys(declared, target, network)
+        elif declared.may:
             declared.because("processes of a node reach its own pods, as the kubelet's probes must")
         else:
             declared.because(

@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 from ipaddress import IPv4Address
 from random import Random
 
 import pytest
 
-from compiler.allocations import Allocations
-from compiler.compilation import Compilation, compile
-from compiler.model import Declarations
+from compiler.compilation import Compilation
 from compiler.names import NodeName, ObjectName
-from compiler.parse import parse
 from compiler.rendering import ruleset_of
-from review.explain import Question, explain
-from review.explain_answer import Answer
 from review.explain_ends import Unclear
 from review.explain_ground import Ground, Written
 from review.explain_steps import words_of
-from tests.compiler.repository import CLUSTER
 from tests.golden.case import CASES, case
+from tests.review.asking import ask, ground, reasons
 from tests.verifier import scene
 from verifier.nft_text import read_ruleset
-
-
-@cache
-def ground() -> Ground:
-    return Ground.of(scene.compiled())
-
-
-def ask(source: str, target: str, port: tuple[str, int] | None = None, on: Ground | None = None) -> Answer:
-    return explain(on or ground(), Question(source=source, target=target, port=port))
-
-
-def reasons(answer: Answer) -> list[str]:
-    return [reason.what for reason in answer.reasons]
-
 
 # --- packets and declarations agree ---
 
@@ -220,81 +200,12 @@ def test_the_nodes_own_pods_are_probed_and_others_not() -> None:
     assert ask("node:node-1", "red-2").reaches is False
 
 
-# --- remedies that are files are applied as they are ---
-
-NETWORK = """\
-apiVersion: atoll.dev/v1alpha1
-kind: VirtualNetwork
-metadata: {{name: {name}, namespace: {namespace}, labels: {{{labels}}}}}
-spec: {{subnets: [{subnet}]}}
-"""
-
-
-def two_networks(
-    second: str, files: dict[str, str] | None = None, labels: tuple[str, str] = ("", "")
-) -> Ground:
-    """Network team-a/red and network `second`; and files."""
-    red = NETWORK.format(name="red", namespace="team-a", labels=labels[0], subnet="10.1.0.0/24")
-    blue = NETWORK.format(name="blue", namespace=second, labels=labels[1], subnet="10.2.0.0/24")
-    texts = {"cluster.yaml": CLUSTER, "red.yaml": red, "blue.yaml": blue, **(files or {})}
-    parsed = parse({path: text.encode() for path, text in texts.items()}, revision="")
-    assert parsed.declarations is not None, parsed.problems
-    return Ground.of(_compiled(parsed.declarations))
-
-
-def _compiled(declarations: Declarations) -> Compilation:
-    compilation = compile(declarations, replace(scene.compiled().inputs.inventory, pods={}), Allocations())
-    assert not compilation.refused, compilation.problems
-    return compilation
-
-
-@pytest.mark.parametrize(
-    ("namespace", "labels"),
-    [
-        ("team-a", ("joined: red-blue", "joined: red-blue")),
-        ("team-b", ("joined: to-team-b", "joined: to-team-a")),
-    ],
-)
-def test_a_remedy_that_is_a_router_makes_the_yes(namespace: str, labels: tuple[str, str]) -> None:
-    asked = ("network:team-a/red", f"network:{namespace}/blue")
-    before = ask(*asked, on=two_networks(namespace))
-    (remedy,) = before.remedies
-    assert (before.reaches, all(f"`{label}` to" in remedy.what for label in labels)) == (False, True)
-    after = ask(*asked, on=two_networks(namespace, {"remedy.yaml": remedy.yaml}, labels))
-    assert after.reaches is True
-
-
-def test_a_missing_import_is_asked_of_the_router_that_is_there() -> None:
-    hub = (
-        "apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetworkRouter\n"
-        "metadata: {name: hub, namespace: team-a}\n"
-        "spec: {type: hub, virtualNetworkSelector: {}}\n"
-    )
-    spoke = (
-        "apiVersion: atoll.dev/v1alpha1\nkind: VirtualNetworkRouter\n"
-        "metadata: {name: spoke, namespace: team-b, labels: {side: far}}\n"
-        "spec: {type: spoke, virtualNetworkSelector: {}, import: {virtualNetworkRouters: ["
-        "{virtualNetworkRouterSelector: {}, namespaceSelector: {}}]}}\n"
-    )
-    on = two_networks("team-b", {"hub.yaml": hub, "spoke.yaml": spoke})
-    answer = ask("network:team-a/red", "network:team-b/blue", on=on)
-    (remedy,) = answer.remedies
-    assert remedy.what == (
-        "Both routers must import each other; missing is the import of team-b/spoke by team-a/hub"
-    )
-    fragment = remedy.yaml.partition("spec:\n")[2]
-    block = "spec:\n  type: hub\n  virtualNetworkSelector: {}\n" + fragment
-    mended = hub.partition("spec:")[0] + block
-    after = two_networks("team-b", {"hub.yaml": mended, "spoke.yaml": spoke})
-    assert ask("network:team-a/red", "network:team-b/blue", on=after).reaches is True
-
-
 # --- names ---
 
 
 def test_an_address_of_several_pods_is_asked_back() -> None:
     with pytest.raises(Unclear) as twice:
-        ask("red-1", "10.1.0.17")
+        ask("plain-1", "10.1.0.17")
     assert str(twice.value) == (
         "10.1.0.17: several have this address. Say which: pod:team-a/green-2, pod:team-a/red-1."
     )
@@ -411,3 +322,39 @@ def _compiled_case(golden: str) -> Compilation:
     compilation = case(golden).after.compilation
     assert compilation is not None
     return compilation
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "0.0.0.0", "::"])
+@pytest.mark.parametrize("other", ["red-1", "plain-1"])
+def test_no_packet_between_hosts_bears_a_loopback_address(address: str, other: str) -> None:
+    for asked in ((address, other), (other, address)):
+        with pytest.raises(Unclear, match="no packet between hosts bears it"):
+            ask(*asked)
+
+
+@pytest.mark.parametrize("address", ["224.0.0.1", "ff02::1", "255.255.255.255"])
+def test_nobody_sends_from_an_address_of_many(address: str) -> None:
+    with pytest.raises(Unclear, match="it is of many, so nobody sends from it"):
+        ask(address, "plain-1")
+
+
+@pytest.mark.parametrize("source", ["node:node-1", "node:node-2", "plain-1", "198.51.100.7", "blue-2"])
+def test_an_address_of_a_block_that_no_pod_has_is_reached_by_nobody(source: str) -> None:
+    answer = ask(source, "10.2.0.9")
+    assert (answer.reaches, answer.as_declared) == (False, True)
+    assert "no pod has the address 10.2.0.9; it lies in a block of team-a/blue" in reasons(answer)
+
+
+def test_an_address_of_two_networks_is_the_askers() -> None:
+    """Red and green have the same subnets, and a pod each at 10.1.0.17."""
+    assert ask("red-2", "10.1.0.17").target == "pod team-a/red-1"
+    assert ask("green-1", "10.1.0.17").target == "pod team-a/green-2"
+    assert reasons(ask("red-2", "10.1.0.20")) == [
+        "no pod has the address 10.1.0.20; it lies in a block of team-a/red",
+        "both are on network team-a/red",
+    ]
+
+
+def test_an_address_that_is_nobodys_in_two_networks_is_asked_back() -> None:
+    with pytest.raises(Unclear, match="it lies in blocks of team-a/green and team-a/red"):
+        ask("plain-1", "10.1.0.20")
