@@ -59,7 +59,7 @@ class Judge:
         elif declared.may:
             self._let_out(declared, network, target, dues)
         else:
-            self._kept_in(declared, network, target)
+            self._kept_in(declared, network, target, where)
         return declared
 
     def _network(self, name: ObjectName) -> VirtualNetwork:
@@ -109,6 +109,8 @@ class Judge:
             declared = Declared(may=bool(dues) and dues <= _MAY)
             if not declared.may:
                 declared.because("its endpoints are in networks, so it is closed to everyone outside them")
+                if source.pod is not None and target.service is not None:
+                    declared.remedies += self._joined_behind(target.service.name, source.pod.name)
             elif Due.SERVICE in dues:
                 declared.because("it has endpoints in the default network as well, which answer there")
             else:
@@ -139,6 +141,16 @@ class Judge:
         if pod.namespace != network.name.namespace and not (allowed and allowed.matches(labels)):
             yield remedies.admitting(network, pod.namespace)
 
+    def _joined_behind(self, service: ObjectName, pod: ObjectName) -> Iterator[Remedy]:
+        behind = {
+            backing.network
+            for offered in self.meaning.services.ports
+            if offered.service == service
+            for backing in offered.backings
+        }
+        for number in sorted(behind - {DEFAULT_NETWORK})[:1]:
+            yield from self._joined(self.meaning.networks[number].declared, pod)
+
     def _waiting(self, pod: Pod) -> Declared:
         declared = Declared(may=False)
         home = self.meaning.seats.inventory.namespaces.get(pod.name.namespace)
@@ -150,6 +162,7 @@ class Judge:
         network = self.meaning.seats.networks.get(name)
         if network is None:
             declared.because(f"pod {pod.name} waits: it names network {name}, which is not declared")
+            declared.remedies.append(remedies.declaring(name, pod.name))
             return declared
         declared.because(f"pod {pod.name} waits: network {name} does not admit its namespace", network)
         declared.remedies.append(remedies.admitting(network, pod.name.namespace))
@@ -161,13 +174,15 @@ class Judge:
         if Due.INFRASTRUCTURE in dues:
             declared.because(f"{target} is infrastructure of network {network.name}", network)
 
-    def _kept_in(self, declared: Declared, network: VirtualNetwork, target: End) -> None:
+    def _kept_in(
+        self, declared: Declared, network: VirtualNetwork, target: End, where: tuple[str, int]
+    ) -> None:
         config = self.meaning.config
         address = target.addresses[0] if target.addresses else None
         if target.kind is EndKind.NODE:
             declared.because(f"pods of a network never talk to nodes: {network.name} reaches none", network)
         elif target.pod is not None:
-            self._of_default_pod(declared, network, target.pod)
+            self._of_default_pod(declared, network, target.pod, where)
         elif address is not None and any(
             address in prefix for prefix in (*config.pod_ranges, *config.service_ranges, *config.node_ranges)
         ):
@@ -180,7 +195,10 @@ class Judge:
         else:
             declared.because(f"{target.name} is no address that egress leads to", network)
 
-    def _of_default_pod(self, declared: Declared, network: VirtualNetwork, pod: Pod) -> None:
+    def _of_default_pod(
+        self, declared: Declared, network: VirtualNetwork, pod: Pod, where: tuple[str, int]
+    ) -> None:
+        protocol, port = where
         declared.because(
             f"pod {pod.name} is on the default network, and no infrastructure of {network.name}", network
         )
@@ -188,14 +206,16 @@ class Judge:
             {
                 offered.service
                 for offered in self.meaning.services.ports
-                if any(backing.address in pod.addresses for backing in offered.backings)
+                if any(place.protocol.lower() == protocol for place in offered.places)
+                and any(b.address in pod.addresses and b.port == port for b in offered.backings)
             }
         )
         if behind:
             declared.remedies.append(remedies.asking(network, behind[0]))
         else:
             what = (
-                f"Give pod {pod.name} a Service, and list it in `infrastructure.services` of {network.name}"
+                f"Give pod {pod.name} a Service that leads to its port {protocol}/{port}, and list it in"
+                f" `infrastructure.services` of {network.name}"
             )
             declared.remedies.append(Remedy(what=what))
 

@@ -234,6 +234,14 @@ def admitting(network: VirtualNetwork, namespace: str) -> Remedy:
     return Remedy(what=f"Let network {network.name} admit pods of namespace {namespace}", yaml=yaml)
 
 
+def declaring(network: ObjectName, pod: ObjectName) -> Remedy:
+    """Subnets are anybody's choice."""
+    return Remedy(
+        what=f"Declare VirtualNetwork {network} with a subnet of its own, or create pod {pod} with the"
+        " annotation of a network that is declared"
+    )
+
+
 def joining(network: VirtualNetwork, pod: ObjectName) -> Remedy:
     """The pod on the network, from its creation."""
     yaml = (

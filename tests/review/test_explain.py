@@ -184,7 +184,7 @@ def test_egress_and_infrastructure_are_fields_of_the_network() -> None:
     assert outside.remedies[0].yaml == (
         "# VirtualNetwork team-a/red (networks.yaml:1)\nspec:\n  egress: snat\n"
     )
-    metrics = ask("red-1", "pod:plain-1")
+    metrics = ask("red-1", "pod:plain-1", ("tcp", 9100))
     assert metrics.remedies[0].what == "List Service monitoring/metrics as infrastructure of the network"
     assert "services: [dns, api, monitoring/metrics]" in metrics.remedies[0].yaml
 

@@ -148,3 +148,31 @@ def test_whom_a_network_admits_already_is_not_turned_away_by_a_remedy() -> None:
     remedy = admitting(network, "team-c")
     assert remedy.yaml == ""
     assert remedy.what.startswith("Widen `allowedNamespaces` of network team-a/red (red.yaml:1)")
+
+
+def test_a_pod_of_the_default_network_is_asked_by_a_service_that_leads_to_the_port() -> None:
+    (listed,) = ask("red-1", "plain-1", ("tcp", 9100)).remedies
+    assert listed.what == "List Service monitoring/metrics as infrastructure of the network"
+    (missing,) = ask("red-1", "plain-1", ("tcp", 9101)).remedies
+    assert missing.what == (
+        "Give pod team-a/plain-1 a Service that leads to its port tcp/9101, and list it in"
+        " `infrastructure.services` of team-a/red"
+    )
+
+
+def test_who_asks_a_service_from_outside_joins_a_network_behind_it() -> None:
+    (remedy,) = ask("plain-1", "service:web").remedies
+    assert "    atoll.dev/network: team-a/blue\n" in remedy.yaml
+
+
+def test_a_pod_that_waits_for_a_network_is_told_to_declare_it() -> None:
+    inventory = scene.compiled().inputs.inventory
+    name = next(name for name in inventory.pods if name.name == "red-1")
+    lost = replace(inventory.pods[name], network="nowhere", addresses=())
+    pods = {**inventory.pods, name: lost}
+    on = Ground.of(compile(scene.declared(), replace(inventory, pods=pods), scene.compiled().allocations))
+    (remedy,) = ask("red-1", "blue-1", on=on).remedies
+    assert remedy.what == (
+        "Declare VirtualNetwork team-a/nowhere with a subnet of its own, or create pod team-a/red-1 with the"
+        " annotation of a network that is declared"
+    )
