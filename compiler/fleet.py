@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from compiler.inputs import Delta
-from compiler.names import NetworkNumber, NodeName, ObjectName
+from compiler.names import NetworkNumber, NodeName, NodeNumber, ObjectName
 from compiler.narrowing import Viewpoint, services_seen
 from compiler.network_table import Surface, WholeNetwork, whole_network, zones_of
 from compiler.offerings import Basis, Offerings, Reoffered
@@ -173,6 +173,7 @@ def _stale(
     resettled, reoffered = changes
     finder = _Finder(previous=previous, fleet=fleet, outlook=after)
     networks, services = {*arrived}, {*arrived}
+    networks.update(finder.nodes_holding(changed.union(*arrived.values())))
     for number in changed:
         networks.update(finder.nodes_that_see(number))
         old, new = previous.networks.get(number), fleet.networks.get(number)
@@ -219,6 +220,16 @@ class _Finder:
             if number in fleet.networks:
                 for peer in fleet.networks[number].peers:
                     yield from self.nodes_with(peer)
+
+    def nodes_holding(self, numbers: Iterable[NetworkNumber]) -> Iterator[NodeName]:
+        """Where one of the networks or of their peers has a block, or had."""
+        nodes, some = 0, frozenset(numbers)
+        for networks in (self.previous.networks, self.fleet.networks):
+            planner = NetworkPlanner(networks)
+            nodes |= planner.nodes(planner.visible_from(some & networks.keys()))
+        for name, remote in self.outlook.basis.settlement.remotes.items():
+            if nodes >> remote.number & 1:
+                yield name
 
     def nodes_offered(self, name: ObjectName, *offerings: Offerings) -> Iterator[NodeName]:
         """Where a client may ask the Service, or might."""
@@ -299,8 +310,16 @@ class _Maker:
             return old.networks, old.remotes
         kept = self._kept(old) if old is not None else {}
         networks = self._planner.plans(viewpoint.clients, viewpoint.visible, kept)
-        nodes = self._planner.nodes(viewpoint.visible)
+        nodes = self._planner.nodes(viewpoint.visible) | self._takers(viewpoint.node)
         return networks, remotes_in(nodes, viewpoint.node, self._remotes)
+
+    def _takers(self, node: NodeNumber) -> int:
+        """The nodes that take VXLAN packets of this one, for they see a network with a block here."""
+        reached, nodes = self._planner.reached_from(node), 0
+        for name, present in self._fleet.present.items():
+            if not present.isdisjoint(reached):
+                nodes |= 1 << self._settlement.remotes[name].number
+        return nodes
 
     def _kept(self, old: NodePlan) -> Mapping[NetworkNumber, NetworkPlan]:
         """What neither a changed network nor a change of presence can concern."""

@@ -3,7 +3,8 @@
 Present are the networks with pods here, carried those that a present one may talk to. Of a carried
 network only what judges its packets matters: its blocks, and the present networks among its peers.
 Everything else in a plan follows from these: remote nodes have blocks of a network here, Services
-have backends that a present network may reach.
+have backends that a present network may reach. Remote nodes are mutual: a block that its pods have left
+still counts elsewhere as a sender's, and so its node keeps forged VXLAN packets from there.
 """
 
 from __future__ import annotations
@@ -66,6 +67,12 @@ class NetworkPlanner:
         for number in visible:
             nodes |= self.networks[number].nodes
         return nodes
+
+    def reached_from(self, node: NodeNumber) -> frozenset[NetworkNumber]:
+        """The networks that may talk to one with a block on the node, and those themselves."""
+        return self.visible_from(
+            frozenset(number for number, whole in self.networks.items() if whole.nodes >> node & 1)
+        )
 
     def _carried_plan(self, number: NetworkNumber, present: frozenset[NetworkNumber]) -> NetworkPlan:
         whole = self.networks[number]

@@ -1,9 +1,10 @@
 """Isolation that does not rest on routes: were one to lead astray, the ruleset would still refuse.
 
 The node is judged once more with routes that nobody means: in the tables of some networks, and in the
-main one, an address for each of them by a pod port of it, and one by a device that is not ours. Nobody may
-get there but networks that talk, and those only to each other. So a route that another hand adds opens
-nothing by itself.
+main one, an address for each of them by a pod port of it, one by a device that is not ours, and in each table
+one by the network's own host link. Nobody may get there but networks that talk, and those only to each other,
+and by its host link a network that may leave, where the address is outside. So a route that another hand adds
+opens nothing by itself.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ NOWHERE: Final = {4: 0xF0000000, 6: 0x0100 << 112}
 _SOME: Final = 4
 """Networks tried against each other. Rules treat all alike but for sets, which verifier.openings reads."""
 _TCP: Final = 6
+_BY_LINK: Final = 0xFFFE
+"""Last digits of the address that each network's own host link leads to; no network has this number."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,9 +71,27 @@ def _led_astray(fabric: Fabric, foreign: str) -> _Astray:
         for table in sorted(tables)
         for digits, link in targets
     )
-    state = replace(fabric.node.state, routes=(*fabric.node.state.routes, *routes))
+    by_link = (route for port in some for route in _by_link(fabric, port.network))
+    state = replace(fabric.node.state, routes=(*fabric.node.state.routes, *routes, *by_link))
     addresses: dict[int, NetworkNumber | None] = {port.network: port.network for port in some}
     return _Astray(node=replace(fabric.node, state=state), addresses={**addresses, 0: None})
+
+
+def _by_link(fabric: Fabric, number: NetworkNumber) -> Iterator[Route]:
+    """By the link's other end, where it is known: where it is not, that has been said."""
+    link = fabric.host_links.get(number)
+    set_there = {
+        e.address for e in fabric.node.state.neighbours if link and e.lasting and e.link == link.name
+    }
+    for family, via in {address[0]: address for address in sorted(set_there)}.items():
+        yield Route(
+            family=family,
+            table=fabric.vrfs[number].table or MAIN_TABLE,
+            network=NOWHERE[family] + _BY_LINK,
+            length={4: 32, 6: 128}[family],
+            link=link.name if link else None,
+            via=via,
+        )
 
 
 def _held(
@@ -94,6 +115,19 @@ def _held(
             wrong = _wrong(flow, allowed=target is not None and target in reach)
             if wrong is not None:
                 yield _shown(fabric, wrong, packet, link, flow, (network, target))
+    if known is not None and not (known.may_leave and family == 6):
+        yield from _held_back(fabric, kernel, family, saddr, link, known.number)
+
+
+def _held_back(
+    fabric: Fabric, kernel: Kernel, family: int, saddr: int, link: str, number: NetworkNumber
+) -> Iterator[Violation]:
+    """By its host link: in IPv4 the address is nobody's, and so outside for nobody."""
+    packet = Packet(family=family, saddr=saddr, daddr=NOWHERE[family] + _BY_LINK, protocol=_TCP, dport=80)
+    for flow in kernel.partition(link, _new(packet)):
+        wrong = _wrong(flow, allowed=False)
+        if wrong is not None:
+            yield _shown(fabric, wrong, packet, link, flow, (number, None))
 
 
 def _new(packet: Packet) -> Box:

@@ -119,6 +119,14 @@ class Meaning:
             if other != node and other in self.nodes
         )
 
+    def takers_of(self, node: NodeName) -> frozenset[NodeName]:
+        """The other nodes that take VXLAN packets of this one: it has blocks of a network visible there."""
+        held = (number for number, network in self.networks.items() if node in network.blocks)
+        reach = frozenset().union(*(self.networks[number].reach for number in held))
+        return frozenset(
+            name for name, other in self.nodes.items() if name != node and not reach.isdisjoint(other.present)
+        )
+
     def answers(self, node: NodeName, client: NetworkNumber) -> Answers:
         """Every place of a Service that answers the clients of a network on a node.
 

@@ -22,11 +22,13 @@ UDP: Final = 17
 
 def check_underlay(fabric: Fabric, kernel: Kernel) -> Iterator[Violation]:
     """Packets of the overlay's port, by every device that is not ours."""
-    if fabric.vxlans:
-        of_each_sort = tuple(foreign_links(fabric.node))
-        for family in (4, 6):
-            for link in dict.fromkeys((*of_each_sort, *_leading_to_nodes(fabric, kernel, family))):
-                yield from _of_link(fabric, kernel, link, family)
+    takers = fabric.meaning.takers_of(fabric.name)
+    if not fabric.vxlans and not takers:
+        return
+    of_each_sort = tuple(foreign_links(fabric.node))
+    for family in (4, 6):
+        for link in dict.fromkeys((*of_each_sort, *_leading_to_nodes(fabric, kernel, family))):
+            yield from _of_link(fabric, kernel, link, _underlays(fabric, takers, family), family)
 
 
 def _leading_to_nodes(fabric: Fabric, kernel: Kernel, family: int) -> Iterator[str]:
@@ -37,13 +39,16 @@ def _leading_to_nodes(fabric: Fabric, kernel: Kernel, family: int) -> Iterator[s
             yield link.name
 
 
-def _of_link(fabric: Fabric, kernel: Kernel, link: str, family: int) -> Iterator[Violation]:
+def _of_link(
+    fabric: Fabric, kernel: Kernel, link: str, takers: Intervals, family: int
+) -> Iterator[Violation]:
+    """`takers`: addresses of the nodes that take what comes from this one."""
     meaning = fabric.meaning
     cluster = _underlays(fabric, meaning.nodes.keys() - {fabric.name}, family)
     known = _underlays(fabric, meaning.known_to(fabric.name), family)
     leading_back = kernel.routing.leads_back(family, link)
     here = fabric.own_addresses[family]
-    if here:
+    if here and fabric.vxlans:
         flows = kernel.arrive(link, _overlay(fabric, family, here))
         taken = union(i for f in flows if f.outcome.fate is Fate.LOCAL for i in f.packets.saddr)
         strangers = subtract(taken, intersect(cluster, leading_back))
@@ -55,7 +60,8 @@ def _of_link(fabric: Fabric, kernel: Kernel, link: str, family: int) -> Iterator
             sentence = "VXLAN packets of a node that has pods of networks here are not taken"
             yield _shown(fabric, Kind.BLOCKED, sentence, link, _of(flows, missing), missing)
     yield from _spared(fabric, kernel, link, family, leading_back)
-    for flow in kernel.arrive(link, _overlay(fabric, family, known)) if known else ():
+    guarded = union((*known, *takers))
+    for flow in kernel.arrive(link, _overlay(fabric, family, guarded)) if guarded else ():
         if flow.outcome.fate is Fate.OUTSIDE:
             sentence = "VXLAN packets of others are passed on to a node, which may take them for this one's"
             yield _shown(fabric, Kind.FORGED, sentence, link, flow, flow.packets.saddr)

@@ -17,7 +17,7 @@ from compiler.codec import encode_allocations, encode_plan
 from compiler.compilation import Compilation, compile, recompile
 from compiler.inventory import Inventory
 from compiler.model import Declarations, Prefix
-from compiler.names import DEFAULT_NETWORK, NetworkNumber, NodeName, ObjectName
+from compiler.names import DEFAULT_NETWORK, NetworkNumber, NodeName, NodeNumber, ObjectName
 from compiler.plan import NodePlan, Presence, ServicePlan, is_single
 from compiler.rendering import visible_backends
 from tests.compiler import clusters
@@ -309,6 +309,7 @@ def test_plans_mention_what_their_node_needs_and_nothing_else(
     declarations: Declarations, inventory: Inventory
 ) -> None:
     compilation = compiled(declarations, inventory)
+    met = {plan.number: nodes_met(plan) for plan in compilation.plans.values()}
     for plan in compilation.plans.values():
         present = {pod.network for pod in plan.pods if pod.network is not None} - {DEFAULT_NETWORK}
         present |= networks_awaited(compilation, plan.name)
@@ -323,12 +324,33 @@ def test_plans_mention_what_their_node_needs_and_nothing_else(
             assert (network.presence is Presence.PRESENT) == (network.number in present)
             assert set(network.peers) <= held
             assert network.presence is Presence.PRESENT or set(network.peers) <= present
-        met = {block.node for network in plan.networks for block in network.blocks}
-        assert [remote.number for remote in plan.remotes] == sorted(met - {plan.number})
+        meeting = {other for other, theirs in met.items() if plan.number in theirs}
+        assert [remote.number for remote in plan.remotes] == sorted(
+            (met[plan.number] | meeting) - {plan.number}
+        )
         assert {pod.name for pod in plan.pods} == {
             pod.name for pod in inventory.pods.values() if pod.node == plan.name
         }
         assert_services_needed(plan, held)
+
+
+@thorough
+@given(clusters.declarations(), clusters.inventories(), st.lists(clusters.changes(), max_size=3))
+def test_nodes_know_each_other_or_neither_does(
+    declarations: Declarations, inventory: Inventory, changes: list[Change]
+) -> None:
+    """Who takes VXLAN packets of a node is guarded by it from those that others forge there."""
+    current = compiled(declarations, inventory)
+    for change in (Change(), *changes):
+        current = recompile(current, change)
+        assume(not current.refused)
+        known = {(plan.name, remote.name) for plan in current.plans.values() for remote in plan.remotes}
+        assert known == {(other, one) for one, other in known}
+
+
+def nodes_met(plan: NodePlan) -> set[NodeNumber]:
+    """With a block of a network that is seen here."""
+    return {block.node for network in plan.networks for block in network.blocks}
 
 
 def networks_awaited(compilation: Compilation, node: NodeName) -> set[NetworkNumber]:
