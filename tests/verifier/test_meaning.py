@@ -93,7 +93,7 @@ def agree_on_node(
     by_number = {one.number: one for one in plan.networks}
     assert me.present == {n for n, one in by_number.items() if one.presence is Presence.PRESENT}
     assert meaning.visible(node) == by_number.keys()
-    assert meaning.known_to(node) == {remote.name for remote in plan.remotes}
+    assert meaning.known_to(node) | meaning.takers_of(node) == {remote.name for remote in plan.remotes}
     for number, one in by_number.items():
         whole = meaning.networks[number]
         prefixes = {
