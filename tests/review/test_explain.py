@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from compiler.compilation import Compilation
+from compiler.compilation import Compilation, compile
 from compiler.names import NodeName, ObjectName
 from compiler.rendering import ruleset_of
 from review.explain_ends import Unclear
