@@ -224,6 +224,8 @@ class _Finder:
     def nodes_holding(self, numbers: Iterable[NetworkNumber]) -> Iterator[NodeName]:
         """Where one of the networks or of their peers has a block, or had."""
         nodes, some = 0, frozenset(numbers)
+        if not some:
+            return
         for networks in (self.previous.networks, self.fleet.networks):
             planner = NetworkPlanner(networks)
             nodes |= planner.nodes(planner.visible_from(some & networks.keys()))
@@ -279,6 +281,8 @@ class _Maker:
         self._stale = stale
         self._settlement = outlook.basis.settlement
         self._planner = NetworkPlanner(fleet.networks)
+        self._seen_by: dict[NetworkNumber, int] = {}
+        self._present_on: dict[NetworkNumber, int] = {}
         self._remotes = remote_table(self._settlement.remotes.values())
         self._datapath: Datapath = datapath_of(outlook.basis.inputs.declarations.config)
 
@@ -315,11 +319,30 @@ class _Maker:
 
     def _takers(self, node: NodeNumber) -> int:
         """The nodes that take VXLAN packets of this one, for they see a network with a block here."""
-        reached, nodes = self._planner.reached_from(node), 0
-        for name, present in self._fleet.present.items():
-            if not present.isdisjoint(reached):
-                nodes |= 1 << self._settlement.remotes[name].number
+        nodes = 0
+        for number, whole in self._fleet.networks.items():
+            if whole.nodes >> node & 1:
+                nodes |= self._seers(number)
         return nodes
+
+    def _seers(self, number: NetworkNumber) -> int:
+        """The nodes with pods of the network, or of one that may talk to it."""
+        if number not in self._seen_by:
+            nodes = self._nodes_with(number)
+            for peer in self._fleet.networks[number].peers:
+                nodes |= self._nodes_with(peer)
+            self._seen_by[number] = nodes
+        return self._seen_by[number]
+
+    def _nodes_with(self, number: NetworkNumber) -> int:
+        if number not in self._present_on:
+            name = self._fleet.networks[number].plan.name
+            placed = self._settlement.placement.by_network.get(name, ())
+            nodes = 0
+            for remote in filter(None, map(self._settlement.remotes.get, placed)):
+                nodes |= 1 << remote.number
+            self._present_on[number] = nodes
+        return self._present_on[number]
 
     def _kept(self, old: NodePlan) -> Mapping[NetworkNumber, NetworkPlan]:
         """What neither a changed network nor a change of presence can concern."""

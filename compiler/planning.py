@@ -68,12 +68,6 @@ class NetworkPlanner:
             nodes |= self.networks[number].nodes
         return nodes
 
-    def reached_from(self, node: NodeNumber) -> frozenset[NetworkNumber]:
-        """The networks that may talk to one with a block on the node, and those themselves."""
-        return self.visible_from(
-            frozenset(number for number, whole in self.networks.items() if whole.nodes >> node & 1)
-        )
-
     def _carried_plan(self, number: NetworkNumber, present: frozenset[NetworkNumber]) -> NetworkPlan:
         whole = self.networks[number]
         peers = whole.peers & present
