@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from compiler.model import VirtualNetwork
 from compiler.names import ObjectName
@@ -231,8 +232,16 @@ def network_of(setting: Setting) -> ObjectName:
     return ObjectName.parse(setting.object.rpartition(" ")[2], default_namespace="")
 
 
+_OF_THE_OVERLAY: Final = frozenset({"vxlanPort", "numberBase"})
+"""What two nodes must have alike to understand each other."""
+
+
 def _cuts_of(scene: Scene, changed: tuple[Setting, ...]) -> Iterator[Cut]:
     for setting in changed:
+        if setting.object == "ClusterConfig" and setting.what in _OF_THE_OVERLAY:
+            plans = scene.base.accepted.plans.values() if scene.base.accepted else ()
+            pods = sum(bool(pod.network) for plan in plans for pod in plan.pods)
+            yield Cut(what=f"between nodes, until all of them have the new {setting.what}", pods=pods)
         kind, _, text = setting.object.partition(" ")
         if setting.bearing not in (Bearing.CUTS, Bearing.BOTH) or kind != "VirtualNetwork":
             continue

@@ -11,6 +11,7 @@ from compiler.names import NodeName, NodeNumber
 from review.model import Bearing, Matter, Verdict
 from review.taken import newest_time
 from review.unknown import unknown
+from tests.controller.files import CLUSTER
 from tests.review.scene import network, reviewed, router, states
 
 RED, BLUE = network("red", "10.1.0.0/24"), network("blue", "10.2.0.0/24")
@@ -236,3 +237,11 @@ def test_a_subnet_that_is_replaced_cuts_those_who_have_its_addresses() -> None:
     assert [(cut.what, cut.pods) for cut in review.cuts] == [
         ("from team-a/red at addresses of 10.1.0.0/24, which is its subnet no more", 1)
     ]
+
+
+@pytest.mark.parametrize("what", ["vxlanPort: 4789", "numberBase: 2000000"])
+def test_what_nodes_must_have_alike_cuts_the_overlay_until_they_do(what: str) -> None:
+    review = reviewed(TWO, {**TWO, "cluster.yaml": CLUSTER + f"  {what}\n".encode()}, PODS)
+    cuts = [(cut.what, cut.pods) for cut in review.cuts]
+    assert cuts == [(f"between nodes, until all of them have the new {what.partition(':')[0]}", 3)]
+    assert review.verdict is Verdict.CUTS
