@@ -229,8 +229,8 @@ class _Finder:
         for networks in (self.previous.networks, self.fleet.networks):
             planner = NetworkPlanner(networks)
             nodes |= planner.nodes(planner.visible_from(some & networks.keys()))
-        for name, remote in self.outlook.basis.settlement.remotes.items():
-            if nodes >> remote.number & 1:
+        for name, number in self.outlook.basis.settlement.node_numbers.items():
+            if nodes >> number & 1:
                 yield name
 
     def nodes_offered(self, name: ObjectName, *offerings: Offerings) -> Iterator[NodeName]:
@@ -339,8 +339,8 @@ class _Maker:
             name = self._fleet.networks[number].plan.name
             placed = self._settlement.placement.by_network.get(name, ())
             nodes = 0
-            for remote in filter(None, map(self._settlement.remotes.get, placed)):
-                nodes |= 1 << remote.number
+            for node in filter(None, map(self._settlement.node_numbers.get, placed)):
+                nodes |= 1 << node
             self._present_on[number] = nodes
         return self._present_on[number]
 

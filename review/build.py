@@ -15,7 +15,7 @@ from compiler.problem import Problem
 from compiler.reachability import changes
 from review.allotted import allotted
 from review.bonds import Differing, bonds
-from review.digests import Digest, Digests
+from review.digests import Digest, digests_of
 from review.findings import findings
 from review.headline import headline_of, verdict_of
 from review.lines import Blame, Comparison, Place, places_in, with_authors
@@ -54,9 +54,9 @@ class Sources:
 def review_of(states: States, sources: Sources | None = None) -> Review:
     sources = sources or Sources()
     pairs = differing(_plans(states.base), _plans(states.head)) if states.head.accepted else []
-    with Digests(pairs, sources.digest) as digests:
+    with digests_of(pairs, sources.digest) as digests:
         review, remarks = _of_networks(states, sources)
-        groups = node_groups(lines_of(pairs), digests.made())
+        groups = node_groups(lines_of(pairs), digests())
     judged = sources.certificate is not None
     review = replace(
         review,

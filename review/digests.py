@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection
-from types import TracebackType
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from compiler.plan import NodePlan
 from review.forked import Forked, processes_for
@@ -14,39 +13,31 @@ from review.plan_pair import PlanPair
 Digest = Callable[[NodePlan], str]
 
 
-class Digests:
-    """`aside`: whether another process makes them; by default as it pays. To be left by `with`."""
+@contextmanager
+def digests_of(
+    pairs: Sequence[PlanPair], digest: Digest, *, aside: bool | None = None
+) -> Iterator[Callable[[], Sequence[NodeDigest]]]:
+    """What waits for them, once, in the order of the pairs.
 
-    def __init__(self, pairs: Sequence[PlanPair], digest: Digest, *, aside: bool | None = None) -> None:
-        self._pairs, self._digest = pairs, digest
-        aside = processes_for(2 * len(pairs)) > 0 if aside is None else aside
-        self._hand = Forked(self._send) if aside else None
+    `aside`: whether another process makes them; by default as it pays.
+    """
 
-    def __enter__(self) -> Digests:
-        return self
+    def made() -> list[NodeDigest]:
+        return [_digests(pair, digest) for pair in pairs]
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._hand is not None:
-            self._hand.dismiss()
+    if not (processes_for(2 * len(pairs)) if aside is None else aside):
+        yield made
+        return
+    hand = Forked(lambda parent: parent.send(made()))
+    try:
+        yield hand.receive
+    finally:
+        hand.dismiss()
 
-    def made(self) -> Sequence[NodeDigest]:
-        """Of each pair, in their order. Waits for them; once."""
-        if self._hand is None:
-            return self._make()
-        received: list[NodeDigest] = self._hand.receive()
-        return received
 
-    def _send(self, parent: Connection) -> None:
-        parent.send(self._make())
-
-    def _make(self) -> list[NodeDigest]:
-        return [
-            NodeDigest(
-                node=pair.either.name,
-                before=self._digest(pair.before) if pair.before else "",
-                after=self._digest(pair.after) if pair.after else "",
-            )
-            for pair in self._pairs
-        ]
+def _digests(pair: PlanPair, digest: Digest) -> NodeDigest:
+    return NodeDigest(
+        node=pair.either.name,
+        before=digest(pair.before) if pair.before else "",
+        after=digest(pair.after) if pair.after else "",
+    )

@@ -102,11 +102,9 @@ class _Inquiry:
             families=families,
             notes=tuple(self.notes),
         )
-        return (
-            answer
-            if answer.as_declared
-            else structs.replace(answer, notes=(*answer.notes, *self._strangers()))
-        )
+        if answer.as_declared:
+            return answer
+        return structs.replace(answer, notes=(*answer.notes, *self._strangers()))
 
     def _strangers(self) -> Iterator[str]:
         """Running pods whose addresses no block has: what was allocated in the cluster is something else."""

@@ -12,10 +12,9 @@ from typing import Final
 from review.headline import consent_text, counted, listed, title
 from review.html_style import STYLE
 from review.lines import printable
-from review.markdown_details import group_title
+from review.markdown_details import approval, group_title
 from review.model import Bearing, Bond, Finding, Line, Matter, NodeGroup, Review, Revision, Side
 from review.picture import remarks
-from review.policy_report import BreachRecord
 from review.svg import standings, svg
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
@@ -121,17 +120,10 @@ def _policy(review: Review) -> Iterator[str]:
         told = [_text(act.what) for act in breach.acts]
         if breach.more_acts:
             told.append(f"and {breach.more_acts:,} more")
-        told.append(_approval(breach))
+        by, whose = _text(", ".join(breach.approved_by)), _text(", ".join(breach.approvers))
+        told.append(approval(breach, by=by, whose=whose, refused='<strong class="bad">not approved</strong>'))
         items.append(f"{name} ({_code(breach.place)}){reason}\n{''.join(_list(told))}")
     yield from _section("Guarded rules", _list(items))
-
-
-def _approval(breach: BreachRecord) -> str:
-    by = f", by {_text(', '.join(breach.approved_by))}" if breach.approved_by else ""
-    named = f" of {_text(', '.join(breach.approvers))}"
-    who = named if breach.approvers else "; the policy names nobody who may"
-    verdict = "approved" if breach.approved else '<strong class="bad">not approved</strong>'
-    return f"{verdict}{by}: {counted(breach.approvals, 'approval')} needed{who}"
 
 
 def _picture(review: Review) -> Iterator[str]:

@@ -45,17 +45,19 @@ def policy(review: Review) -> Section | None:
             hidden = len(breach.acts[size:]) + breach.more_acts
             if hidden:
                 yield f"  - and {counted(hidden, 'act')} more"
-            yield f"  - {_approval(breach)}"
+            by, whose = names(breach.approved_by, 5), names(breach.approvers, 10)
+            yield f"  - {approval(breach, by=by, whose=whose, refused='**not approved**')}"
         yield from left_out(len(breaches) - size, "guard")
 
     return graded((20, 8, 3), form)
 
 
-def _approval(breach: BreachRecord) -> str:
-    by = f", by {names(breach.approved_by, 5)}" if breach.approved_by else ""
-    who = f" of {names(breach.approvers, 10)}" if breach.approvers else "; the policy names nobody who may"
-    verdict = "approved" if breach.approved else "**not approved**"
-    return f"{verdict}{by}: {counted(breach.approvals, 'approval')} needed{who}"
+def approval(breach: BreachRecord, *, by: str, whose: str, refused: str) -> str:
+    """`by`, `whose`: who approved and who may, as the form writes people; `refused`: its word for a no."""
+    given = f", by {by}" if breach.approved_by else ""
+    who = f" of {whose}" if breach.approvers else "; the policy names nobody who may"
+    verdict = "approved" if breach.approved else refused
+    return f"{verdict}{given}: {counted(breach.approvals, 'approval')} needed{who}"
 
 
 _TITLES: Final = {

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from msgspec.structs import replace
 
+from compiler.address_text import address_text
 from compiler.names import NodeName
 from compiler.plan import NodePlan
 from review.model import Hunk, NodeDigest, NodeGroup
@@ -35,11 +36,8 @@ _OTHER_NODE: Final = (
 """What names another node in a line of a layout, and how it is written for many."""
 
 
-class Told(NamedTuple):
-    """One node's lines, without what is its own; None where they are too many to list."""
-
-    pair: PlanPair
-    hunks: tuple[Hunk, ...] | None
+Lines = tuple[Hunk, ...] | None
+"""Of one node, without what is its own; None where they are too many to list."""
 
 
 def differing(before: Mapping[NodeName, NodePlan], after: Mapping[NodeName, NodePlan]) -> list[PlanPair]:
@@ -48,21 +46,21 @@ def differing(before: Mapping[NodeName, NodePlan], after: Mapping[NodeName, Node
     return [pair for pair in pairs if pair.before is not pair.after and pair.before != pair.after]
 
 
-def lines_of(pairs: Iterable[PlanPair], *, budget: int = BUDGET) -> list[Told]:
+def lines_of(pairs: Iterable[PlanPair], *, budget: int = BUDGET) -> list[Lines]:
     """Of each pair, while the budget lasts; one node is always shown."""
-    narrowing, told = Narrowing(), list[Told]()
+    narrowing, told = Narrowing(), list[Lines]()
     for pair in pairs:
         small = narrowing.narrowed(pair)
         budget -= cost(small)
         hunks = hunks_of(small) if budget >= 0 or not told else None
-        told.append(Told(pair, hunks and tuple(_folded(hunk, pair.either) for hunk in hunks)))
+        told.append(hunks and tuple(_folded(hunk, pair.either) for hunk in hunks))
     return told
 
 
-def node_groups(told: Iterable[Told], digests: Iterable[NodeDigest]) -> tuple[NodeGroup, ...]:
+def node_groups(told: Iterable[Lines], digests: Iterable[NodeDigest]) -> tuple[NodeGroup, ...]:
     """Nodes with the same lines together, the largest groups first; `digests` as `told` in order."""
-    groups: dict[tuple[Hunk, ...] | None, list[NodeDigest]] = {}
-    for (_, hunks), digest in zip(told, digests, strict=True):
+    groups: dict[Lines, list[NodeDigest]] = {}
+    for hunks, digest in zip(told, digests, strict=True):
         groups.setdefault(hunks, []).append(digest)
     ordered = sorted(groups.items(), key=lambda item: (item[0] is None, -len(item[1]), item[1][0].node))
     return tuple(
@@ -99,4 +97,4 @@ def _without_own(line: str, plan: NodePlan) -> str:
     own_mac = f"0a:41:{plan.number >> 8:02x}:{plan.number & 0xFF:02x}:"
     if " address 0a:41:" in line:
         line = line.replace(own_mac, "0a:41:{node}:")
-    return line.replace(f" local {plan.address} ", " local {node} ")
+    return line.replace(f" local {address_text(plan.address)} ", " local {node} ")

@@ -12,7 +12,7 @@ from compiler.codec import digest
 from compiler.compilation import Compilation, compile, recompile
 from compiler.inventory import Inventory
 from compiler.model import Declarations
-from review.digests import Digests
+from review.digests import digests_of
 from review.node_groups import differing, lines_of, node_groups
 from review.node_lines import hunks_of
 from review.plan_pair import Narrowing, PlanPair
@@ -113,8 +113,8 @@ def test_beyond_the_budget_digests_are_told_and_no_lines() -> None:
 
     pairs = differing(both.base.accepted.plans, both.head.accepted.plans)
 
-    with Digests(pairs, lambda _: "", aside=False) as digests:
-        groups = node_groups(lines_of(pairs, budget=3_000), digests.made())
+    with digests_of(pairs, lambda _: "", aside=False) as digests:
+        groups = node_groups(lines_of(pairs, budget=3_000), digests())
 
     assert [(group.listed, bool(group.hunks)) for group in groups] == [(True, True), (False, False)]
     assert sum(len(group.nodes) for group in groups) == 96
@@ -126,9 +126,9 @@ def test_another_process_makes_the_same_digests() -> None:
     assert both.head.accepted
     pairs = differing(both.base.accepted.plans, both.head.accepted.plans)
 
-    with Digests(pairs, digest, aside=False) as here, Digests(pairs, digest, aside=True) as there:
-        made = here.made()
-        assert there.made() == made
+    with digests_of(pairs, digest, aside=False) as here, digests_of(pairs, digest, aside=True) as there:
+        made = here()
+        assert there() == made
 
     assert [(one.node, one.before, one.after) for one in made] == [
         (pair.either.name, digest(pair.before), digest(pair.after))
@@ -146,5 +146,5 @@ def test_what_keeps_a_digest_from_being_made_is_raised() -> None:
     def fail(_: object) -> str:
         raise ValueError("no digest")
 
-    with Digests(pairs, fail, aside=True) as digests, pytest.raises(ValueError, match="no digest"):
-        digests.made()
+    with digests_of(pairs, fail, aside=True) as digests, pytest.raises(ValueError, match="no digest"):
+        digests()
